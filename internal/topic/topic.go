@@ -107,3 +107,13 @@ type Topic struct {
 	// Err says why the topic cannot be used (unknown, not authorized, …).
 	Err error
 }
+
+// Stamp is what a look-up by time found.
+type Stamp struct {
+	// Offset of the first record with a timestamp at or above the one asked
+	// for; -1 when the log has none.
+	Offset int64
+	// Timestamp of that record in milliseconds since the epoch; -1 when none.
+	Timestamp int64
+	Err       error
+}
