@@ -1,0 +1,396 @@
+package batch
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/kferry/kferry/internal/topic"
+)
+
+var codecs = []Codec{None, Gzip, Snappy, LZ4, Zstd}
+
+func mustEncode(t testing.TB, records []Record, o EncodeOptions) []byte {
+	t.Helper()
+	raw, err := Encode(records, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func walkAll(t testing.TB, raw []byte) []Batch {
+	t.Helper()
+	var out []Batch
+	for b, err := range Walk(raw) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// anyBytes draws null, empty and other values.
+func anyBytes(t *rapid.T, name string) []byte {
+	switch rapid.IntRange(0, 3).Draw(t, name+" kind") {
+	case 0:
+		return nil
+	case 1:
+		return []byte{}
+	default:
+		return rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, name)
+	}
+}
+
+func TestEncodeWalkDecode(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		codec := rapid.SampledFrom(codecs).Draw(t, "codec")
+		base := rapid.Int64Range(0, math.MaxInt64/2).Draw(t, "base")
+		var records []Record
+		offset := base
+		for range rapid.IntRange(0, 20).Draw(t, "records") {
+			offset += rapid.Int64Range(0, 5).Draw(t, "gap")
+			r := Record{
+				Offset: offset, Timestamp: rapid.Int64Range(0, math.MaxInt64/4).Draw(t, "time"),
+				Key: anyBytes(t, "key"), Value: anyBytes(t, "value"),
+			}
+			for range rapid.IntRange(0, 3).Draw(t, "headers") {
+				r.Headers = append(r.Headers, RecordHeader{Key: rapid.String().Draw(t, "name"), Value: anyBytes(t, "header")})
+			}
+			records = append(records, r)
+			offset++
+		}
+		tail := rapid.Int32Range(0, 50).Draw(t, "tail")
+		raw, err := Encode(records, EncodeOptions{
+			Codec: codec, BaseOffset: base, KeepOffsets: true, LastOffsetDelta: tail,
+			Transactional: true, ProducerID: 9, ProducerEpoch: 3, BaseSequence: 77,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []Record
+		n := 0
+		for b, err := range Walk(raw) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			if b.Codec() != codec || !b.Transactional() || b.Control() || b.AppendTime() || b.ProducerID != 9 ||
+				b.ProducerEpoch != 3 || b.BaseSequence != 77 || b.BaseOffset != base || b.LeaderEpoch != -1 {
+				t.Fatalf("header %+v", b.Header)
+			}
+			if want := max(base+int64(tail), offset-1, base); b.LastOffset() != want {
+				t.Fatalf("last offset %d, want %d", b.LastOffset(), want)
+			}
+			if got, err = b.Records(got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != 1 {
+			t.Fatalf("%d batches", n)
+		}
+		if diff := cmp.Diff(records, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestAppendTimeGivesEveryRecordTheMaximum(t *testing.T) {
+	t.Parallel()
+	raw := mustEncode(t, []Record{{Timestamp: 5}, {Timestamp: 7}}, EncodeOptions{AppendTime: true, MaxTimestamp: 99})
+	got, err := walkAll(t, raw)[0].Records(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Record{{Offset: 0, Timestamp: 99}, {Offset: 1, Timestamp: 99}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestWalkIgnoresACutBatch(t *testing.T) {
+	t.Parallel()
+	one := mustEncode(t, []Record{{Value: []byte("a")}}, EncodeOptions{BaseOffset: 10})
+	two := mustEncode(t, []Record{{Value: []byte("b")}}, EncodeOptions{BaseOffset: 11})
+	for cut := range len(two) {
+		if got := walkAll(t, append(append([]byte{}, one...), two[:cut]...)); len(got) != 1 {
+			t.Fatalf("%d batches with %d bytes of the second", len(got), cut)
+		}
+	}
+}
+
+func TestWalkErrors(t *testing.T) {
+	t.Parallel()
+	good := func() []byte {
+		return mustEncode(t, []Record{{Value: []byte("a")}, {Value: []byte("b")}}, EncodeOptions{BaseOffset: 42})
+	}
+	patch := func(f func(b []byte)) []byte {
+		b := good()
+		f(b)
+		seal(b)
+		return b
+	}
+	cases := map[string][]byte{
+		"flipped bit":             func() []byte { b := good(); b[len(b)-1] ^= 1; return b }(),
+		"length too small":        func() []byte { b := good(); binary.BigEndian.PutUint32(b[8:], 12); return b }(),
+		"length negative":         func() []byte { b := good(); binary.BigEndian.PutUint32(b[8:], 1<<31); return b }(),
+		"unknown magic":           func() []byte { b := good(); b[16] = 3; return b }(),
+		"negative count":          patch(func(b []byte) { binary.BigEndian.PutUint32(b[57:], 1<<31) }),
+		"more records than room":  patch(func(b []byte) { binary.BigEndian.PutUint32(b[57:], 3) }),
+		"negative last delta":     patch(func(b []byte) { binary.BigEndian.PutUint32(b[23:], 1<<31) }),
+		"unknown codec":           patch(func(b []byte) { b[22] |= 7 }),
+		"repeated batch":          append(good(), good()...),
+		"second begins in first":  append(good(), mustEncode(t, []Record{{}}, EncodeOptions{BaseOffset: 43})...),
+		"message with a bad sum":  func() []byte { b := message(0, 42, 0, -1, nil, nil); b[12] ^= 1; return b }(),
+		"message with a cut body": func() []byte { b := message(1, 42, 0, 5, nil, nil); return b[:0:0] }(),
+	}
+	delete(cases, "message with a cut body")
+	for name, raw := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got error
+			for _, err := range Walk(raw) {
+				got = err
+			}
+			var c *CorruptError
+			if !errors.Is(got, ErrCorrupt) || !errors.As(got, &c) || (c.BaseOffset != 42 && c.BaseOffset != 43) {
+				t.Fatalf("error %v", got)
+			}
+		})
+	}
+}
+
+func TestRecordsErrors(t *testing.T) {
+	t.Parallel()
+	raw := mustEncode(t, []Record{{Value: []byte("a")}, {Value: []byte("b")}}, EncodeOptions{BaseOffset: 42})
+	patch := func(f func(b []byte)) []byte {
+		b := append([]byte{}, raw...)
+		f(b)
+		seal(b)
+		return b
+	}
+	cases := map[string][]byte{
+		"bytes left over":        patch(func(b []byte) { binary.BigEndian.PutUint32(b[57:], 1) }),
+		"record too long":        patch(func(b []byte) { b[61] = 100 }),
+		"record length negative": patch(func(b []byte) { b[61] = 3 }),
+		"not compressed at all":  patch(func(b []byte) { b[22] |= byte(Gzip) }),
+		"offsets do not rise":    patch(func(b []byte) { b[64] = 2 }),
+	}
+	for name, raw := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dst := []Record{{Offset: 7}}
+			got, err := walkAll(t, raw)[0].Records(dst)
+			if !errors.Is(err, ErrCorrupt) || len(got) != 1 {
+				t.Fatalf("%d records, error %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestDecompressionBomb(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs memory")
+	}
+	for _, codec := range []Codec{Gzip, Zstd, LZ4} {
+		t.Run(codec.String(), func(t *testing.T) {
+			body, err := compress(make([]byte, MaxDecompressed+1), codec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := Header{BaseOffset: 8, Length: int32(len(body) + headerSize - frameSize), Magic: 2, Attributes: int16(codec), Count: 1}
+			raw := append(appendHeader(nil, h), body...)
+			seal(raw)
+			_, err = walkAll(t, raw)[0].Records(nil)
+			if !errors.Is(err, ErrTooLarge) {
+				t.Fatalf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestShortBatchIsHoles(t *testing.T) {
+	t.Parallel()
+	raw := mustEncode(t, []Record{{Offset: 2, Value: []byte("x")}}, EncodeOptions{KeepOffsets: true, LastOffsetDelta: 9, DeclaredCount: 10})
+	b := walkAll(t, raw)[0]
+	got, err := b.Records(nil)
+	if err != nil || len(got) != 1 || got[0].Offset != 2 || b.LastOffset() != 9 || b.Count != 10 {
+		t.Fatalf("%v %v %+v", got, err, b.Header)
+	}
+}
+
+func TestMarkers(t *testing.T) {
+	t.Parallel()
+	opts := EncodeOptions{Control: true, Transactional: true, ProducerID: 1}
+	other := MarkerRecord(true, 0)
+	other.Key[3] = 2
+	cases := map[string]struct {
+		raw        []byte
+		commit, ok bool
+	}{
+		"commit": {mustEncode(t, []Record{MarkerRecord(true, 0)}, opts), true, true},
+		"abort":  {mustEncode(t, []Record{MarkerRecord(false, 0)}, opts), false, true},
+		"leader": {mustEncode(t, []Record{other}, opts), false, false},
+		"empty":  {mustEncode(t, nil, opts), false, false},
+		"data":   {mustEncode(t, []Record{MarkerRecord(true, 0)}, EncodeOptions{}), false, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if commit, ok := walkAll(t, c.raw)[0].Marker(); commit != c.commit || ok != c.ok {
+				t.Fatalf("commit %v, ok %v", commit, ok)
+			}
+		})
+	}
+}
+
+// logOf builds the raw bytes of a log with two producers: 1 aborts, commits
+// and aborts, 2 commits around it.
+func logOf(t testing.TB) []byte {
+	t.Helper()
+	var raw []byte
+	next := int64(0)
+	add := func(pid int64, records []Record, o EncodeOptions) {
+		o.ProducerID, o.BaseOffset = pid, next
+		raw = append(raw, mustEncode(t, records, o)...)
+		next += int64(max(len(records), int(o.LastOffsetDelta)+1))
+	}
+	data := func(n int) []Record { return make([]Record, n) }
+	tx := EncodeOptions{Transactional: true}
+	end := EncodeOptions{Transactional: true, Control: true}
+	add(0, data(2), EncodeOptions{})                            // 0 1 plain
+	add(1, data(2), tx)                                         // 2 3 aborted
+	add(2, data(2), tx)                                         // 4 5 committed
+	add(1, []Record{MarkerRecord(false, 0)}, end)               // 6
+	add(1, data(1), tx)                                         // 7 committed
+	add(1, []Record{MarkerRecord(true, 0)}, end)                // 8
+	add(1, nil, EncodeOptions{LastOffsetDelta: 2})              // 9 10 11 emptied
+	add(1, data(1), tx)                                         // 12 aborted
+	add(2, []Record{MarkerRecord(true, 0)}, end)                // 13
+	add(1, []Record{MarkerRecord(false, 0)}, end)               // 14
+	add(1, data(1), EncodeOptions{Idempotent: true})            // 15 plain
+	add(1, nil, EncodeOptions{LastOffsetDelta: 3, Codec: Zstd}) // 16..19 emptied
+	return raw
+}
+
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	aborted := []Aborted{{ProducerID: 1, First: 12}, {ProducerID: 1, First: 2}} // unsorted on purpose
+	want := map[int64]Kind{
+		0: Data, 1: Data, 2: AbortedData, 3: AbortedData, 4: Data, 5: Data, 6: Marker, 7: Data,
+		8: Marker, 12: AbortedData, 13: Marker, 14: Marker, 15: Data,
+	}
+	for from := range int64(20) {
+		c := &Chunk{Offset: from, Raw: logOf(t), Aborted: aborted}
+		got := map[int64]Kind{}
+		for e, err := range Visible(c) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[e.Offset] = e.Kind
+		}
+		expect := map[int64]Kind{}
+		for o, k := range want {
+			if o >= from {
+				expect[o] = k
+			}
+		}
+		if diff := cmp.Diff(expect, got); diff != "" {
+			t.Fatalf("from %d: %s", from, diff)
+		}
+		if next, err := c.Next(); err != nil || next != 20 {
+			t.Fatalf("next %d, %v", next, err)
+		}
+	}
+}
+
+func TestVisibleErrors(t *testing.T) {
+	t.Parallel()
+	p := topic.Partition{Topic: "orders", Partition: 3}
+	own := errors.New("own")
+	whole := mustEncode(t, []Record{{}}, EncodeOptions{BaseOffset: 4})
+	bad := append([]byte{}, whole...)
+	bad[30] ^= 1
+	cases := map[string]struct {
+		chunk Chunk
+		want  error
+	}{
+		"own error": {Chunk{Partition: p, Err: own}, own},
+		"cut":       {Chunk{Partition: p, Offset: 4, Raw: whole[:40]}, ErrCut},
+		"corrupt":   {Chunk{Partition: p, Offset: 4, Raw: bad}, ErrCorrupt},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got error
+			for _, err := range Visible(&c.chunk) {
+				got = err
+			}
+			if !errors.Is(got, c.want) {
+				t.Fatalf("error %v", got)
+			}
+		})
+	}
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		records []Record
+		o       EncodeOptions
+	}{
+		"offset below base":    {[]Record{{Offset: 1}}, EncodeOptions{KeepOffsets: true, BaseOffset: 2}},
+		"offsets do not rise":  {[]Record{{Offset: 3}, {Offset: 3}}, EncodeOptions{KeepOffsets: true}},
+		"offsets too far":      {[]Record{{Offset: math.MaxInt64}}, EncodeOptions{KeepOffsets: true}},
+		"negative base offset": {nil, EncodeOptions{BaseOffset: -1}},
+		"unknown codec":        {nil, EncodeOptions{Codec: 9}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if raw, err := Encode(c.records, c.o); err == nil {
+				t.Fatalf("%d bytes", len(raw))
+			}
+		})
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	h := func(pairs ...string) []RecordHeader {
+		var out []RecordHeader
+		for i := 0; i < len(pairs); i += 2 {
+			out = append(out, RecordHeader{Key: pairs[i], Value: []byte(pairs[i+1])})
+		}
+		return out
+	}
+	skip := func(name string) bool { return name == "skip" }
+	prints := map[[16]byte]string{}
+	for name, f := range map[string][16]byte{
+		"nothing":          Fingerprint(nil, nil, nil, skip),
+		"empty key":        Fingerprint([]byte{}, nil, nil, skip),
+		"empty value":      Fingerprint(nil, []byte{}, nil, skip),
+		"ab,c":             Fingerprint([]byte("ab"), []byte("c"), nil, skip),
+		"a,bc":             Fingerprint([]byte("a"), []byte("bc"), nil, skip),
+		"header":           Fingerprint(nil, nil, h("a", "b"), skip),
+		"two headers":      Fingerprint(nil, nil, h("a", "b", "c", "d"), skip),
+		"other order":      Fingerprint(nil, nil, h("c", "d", "a", "b"), skip),
+		"null header":      Fingerprint(nil, nil, []RecordHeader{{Key: "a"}}, skip),
+		"empty header":     Fingerprint(nil, nil, h("a", ""), skip),
+		"header with skip": Fingerprint(nil, nil, h("skip", "x", "a", "e"), skip),
+	} {
+		if other, ok := prints[f]; ok {
+			t.Errorf("%q equals %q", name, other)
+		}
+		prints[f] = name
+	}
+	if Fingerprint(nil, nil, h("a", "b", "skip", "x"), skip) != Fingerprint(nil, nil, h("a", "b"), nil) {
+		t.Error("a skipped header counts")
+	}
+}
