@@ -1,0 +1,135 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/kferry/kferry/internal/store"
+)
+
+// Write writes the plan as a file: the envelope of docs/formats.md with one
+// position on a line, so that people can read it and compare two. It sets
+// Digest.
+func Write(w io.Writer, p *Plan) error {
+	raw, err := p.seal()
+	if err != nil {
+		return err
+	}
+	body := layout(raw)
+	sum := sha256.Sum256(body)
+	var out bytes.Buffer
+	out.WriteString(`{"format":` + strconv.Quote(Format) + `,"version":` + strconv.Itoa(Version) + `,"sha256":"`)
+	out.WriteString(hex.EncodeToString(sum[:]))
+	out.WriteString("\",\n\"body\":")
+	out.Write(body)
+	out.WriteString("}\n")
+	if _, err := w.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("writing plan: %w", err)
+	}
+	return nil
+}
+
+// Read reads a file that Write wrote; name is for messages. The error is a
+// *store.FormatError: ErrVersion for a newer version, ErrDigest when the body
+// was changed.
+func Read(r io.Reader, name string) (*Plan, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading plan %s: %w", name, err)
+	}
+	if len(data) > maxFile {
+		return nil, &Error{Op: "reading plan", Object: name, Err: fmt.Errorf("%w: more than %d bytes", ErrNoPlan, int64(maxFile))}
+	}
+	p := new(Plan)
+	if _, err := store.Decode(data, name, Format, Version, p); err != nil {
+		var format *store.FormatError
+		if errors.As(err, &format) && format.Hint != "" {
+			return nil, &Error{Op: "reading plan", Object: name, Err: err, Hint: format.Hint}
+		}
+		return nil, &Error{Op: "reading plan", Object: name, Err: err}
+	}
+	if err := p.check(); err != nil {
+		return nil, &Error{Op: "reading plan", Object: name, Err: err, Hint: "make the plan anew"}
+	}
+	if _, err := p.seal(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// maxFile bounds the memory that something that is no plan can take.
+const maxFile = 1 << 30
+
+// seal encodes the body compactly and sets the digest to its checksum.
+func (p *Plan) seal() ([]byte, error) {
+	data, err := store.Encode(Format, Version, p)
+	if err != nil {
+		return nil, fmt.Errorf("writing plan: %w", err)
+	}
+	var env struct {
+		SHA256 string          `json:"sha256"`
+		Body   json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(data, &env); err != nil {
+		return nil, fmt.Errorf("writing plan: %w", err)
+	}
+	p.Digest = "sha256:" + env.SHA256
+	return env.Body, nil
+}
+
+// layout puts line breaks into compact JSON down to the elements of the lists
+// of the outermost object and of the positions of a group.
+func layout(raw []byte) []byte {
+	const deepest = 5
+	var out bytes.Buffer
+	depth, text := 0, false
+	newline := func() {
+		out.WriteByte('\n')
+		for range depth {
+			out.WriteByte(' ')
+		}
+	}
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case text:
+			if c == '\\' {
+				out.WriteByte(c)
+				i++
+				c = raw[i]
+			} else if c == '"' {
+				text = false
+			}
+			out.WriteByte(c)
+		case c == '"':
+			text = true
+			out.WriteByte(c)
+		case c == '{' || c == '[':
+			out.WriteByte(c)
+			depth++
+			if depth <= deepest && raw[i+1] != '}' && raw[i+1] != ']' {
+				newline()
+			}
+		case c == '}' || c == ']':
+			depth--
+			if depth < deepest && raw[i-1] != '{' && raw[i-1] != '[' {
+				newline()
+			}
+			out.WriteByte(c)
+		case c == ',':
+			out.WriteByte(c)
+			if depth <= deepest {
+				newline()
+			}
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/store"
+	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// DefaultSettle is the time that lies between two equal readings of a source
+// position before it counts as final: above the usual auto.commit.interval of
+// 5 s (DESIGN section 3).
+const DefaultSettle = 10 * time.Second
+
+// Picker is the user's selection, in names of the source (of the target where
+// there is no source). nil picks everything but internal topics.
+type Picker interface {
+	Group(name string) bool
+	Partition(p topic.Partition) bool
+}
+
+// Namer gives names on the target. nil keeps them.
+type Namer interface {
+	Group(source string) string
+	Topic(source string) string
+}
+
+// Share is one part of a split: the topics of one old group that one new group
+// takes.
+type Share struct {
+	From, To string
+	// Topic reports whether the new group takes a topic; nil takes all.
+	Topic func(name string) bool
+}
+
+// Input of Build.
+type Input struct {
+	// From is nil when there is no source. The same cluster as To makes a plan
+	// of kind Copy.
+	From *Side
+	To   Side
+
+	Pick Picker
+	Name Namer
+	// Shares, when not nil, say which group becomes which, instead of Pick and
+	// Name for groups. A topic of an old group that no share takes is
+	// ErrForgotten.
+	Shares []Share
+	// Given are positions to be used instead of those that the groups have.
+	// Group and topic are named as on the source (as on the target when AsGiven
+	// or From is nil).
+	Given []position.Position
+	// AsGiven commits Given without translation, after a check against the
+	// target's log.
+	AsGiven bool
+	// TranslateOnly leaves the target's groups unread: the plan is only for
+	// looking at, Apply refuses it.
+	TranslateOnly bool
+
+	Translate translate.Options
+	// Settle, 0 for DefaultSettle; negative for none (one reading suffices).
+	Settle time.Duration
+	Accept Accept
+	// Tool is name and version of the program, Asked the choices in the user's
+	// words.
+	Tool  string
+	Asked []string
+	// Now is the clock; nil is time.Now.
+	Now      func() time.Time
+	Progress func(Event)
+}
+
+// ApplyInput is what Apply needs beside the plan.
+type ApplyInput struct {
+	// From may be nil only when the plan has no source.
+	From *Side
+	To   Side
+	// Bucket is where runs and snapshots are kept.
+	Bucket *store.Bucket
+	// AllOrNothing applies no group when one of them is stale or blocked.
+	AllOrNothing bool
+	// Again starts a new run of a plan that is finished, instead of finding it
+	// applied: after a rollback.
+	Again bool
+	// Settle overrides the plan's; 0 keeps it, negative is none.
+	Settle time.Duration
+	// Parallel is the number of groups worked on at once (default 16).
+	Parallel int
+	// MaxCommit is the number of positions per OffsetCommit (default 20000).
+	MaxCommit int
+	// Stop, once closed, ends the run after the step that is under way.
+	Stop <-chan struct{}
+	// Tool is name and version of the program; Command what the user called,
+	// without secrets.
+	Tool, Command string
+	// Now is the clock; nil is time.Now.
+	Now      func() time.Time
+	Progress func(Event)
+}
+
+// RollbackInput is what Rollback needs beside the run.
+type RollbackInput struct {
+	To            Side
+	Bucket        *store.Bucket
+	Parallel      int
+	MaxCommit     int
+	Stop          <-chan struct{}
+	Tool, Command string
+	Now           func() time.Time
+	Progress      func(Event)
+}
+
+// VerifyInput is what Verify needs beside the plan.
+type VerifyInput struct {
+	// From may be nil: what only the source can show is then said.
+	From *Side
+	To   Side
+	// Bucket may be nil: the journal then cannot help to tell what happened.
+	Bucket   *store.Bucket
+	Parallel int
+	Now      func() time.Time
+	Progress func(Event)
+}

@@ -1,0 +1,45 @@
+package plan
+
+import "github.com/kferry/kferry/internal/translate"
+
+// Reason is a stable word for why something is as it is. A Position can also
+// have those of package translate.
+type Reason string
+
+// The reasons that this package adds.
+const (
+	ReasonGroupActive      Reason = "group-active"       // a group has members
+	ReasonGroupKind        Reason = "group-kind"         // a group of this kind cannot be committed to
+	ReasonGroupMissing     Reason = "group-missing"      // the source has no such group
+	ReasonGroupUnreadable  Reason = "group-unreadable"   // the coordinator answered with an error
+	ReasonNotSettled       Reason = "not-settled"        // pending transactional commits
+	ReasonTopicMissing     Reason = "topic-missing"      // the target has no such topic
+	ReasonTopicDeleted     Reason = "topic-deleted"      // the source group has positions of a topic that is gone
+	ReasonTopicUnreadable  Reason = "topic-unreadable"   // the cluster does not show the topic
+	ReasonPartitionCount   Reason = "partition-count"    // the partition counts differ
+	ReasonPartitionMissing Reason = "partition-missing"  // the topic has no such partition
+	ReasonOutOfRange       Reason = "out-of-range"       // a given offset is outside the log
+	ReasonRewind           Reason = "rewind"             // the target group is ahead of T
+	ReasonRetention        Reason = "retention"          // retention is about to delete unread records
+	ReasonPartialGroup     Reason = "partial-group"      // other positions of the group are blocked
+	ReasonOutOfRoute       Reason = "out-of-route"       // the user's selection leaves it out
+	ReasonIncomplete       Reason = "incomplete"         // something may be hidden for want of a right
+	ReasonIncarnationKnown Reason = "incarnation"        // the topic ID is not known, or not the pinned one
+	ReasonRelativeMetadata Reason = "relative-metadata"  // metadata counts from the offset
+	ReasonExtra            Reason = "extra"              // the target group has it and the source group has not
+	ReasonNoCommit         Reason = "no-commit"          // the group never committed here
+	ReasonUnchecked        Reason = "unchecked"          // given positions are taken at their word
+	ReasonRights           Reason = "rights"             // a right to commit or to undo is missing
+	ReasonSourceMoved      Reason = "source-moved"       // S is not what the plan was made from
+	ReasonTargetMoved      Reason = "target-moved"       // the target group is not as the plan found it
+	ReasonTopicChanged     Reason = "topic-changed"      // another incarnation, or the log was cut
+	ReasonTakenOver        Reason = "taken-over"         // an application already reads there
+	ReasonPartTaken        Reason = "part-taken"         // the broker took only a part of the commit
+	ReasonNotTaken         Reason = "not-taken"          // the broker took nothing of the commit
+	ReasonReadBack         Reason = "read-back"          // what was read back is not what was written
+	ReasonElsewhere        Reason = "committed-since"    // somebody else has committed
+	ReasonUnknownEnd       Reason = "unknown"            // what the broker did could not be learned
+	ReasonLate             Reason = "late-commit"        // an old commit landed after it was taken back
+	ReasonMetadata         Reason = "metadata"           // the metadata is another one
+	ReasonLoss             Reason = Reason(translate.ReasonLoss)
+)
