@@ -117,3 +117,19 @@ type Stamp struct {
 	Timestamp int64
 	Err       error
 }
+
+// EpochAsk asks where a leader epoch ended on a partition (KIP-320).
+type EpochAsk struct {
+	Partition Partition
+	Epoch     int32
+}
+
+// EpochEnd is the answer to an EpochAsk.
+type EpochEnd struct {
+	// Epoch is the largest epoch at or below the one asked for that the log
+	// has; -1 when it has none.
+	Epoch int32
+	// End is one past the last offset of that epoch; -1 when it has none.
+	End int64
+	Err error
+}

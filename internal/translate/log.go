@@ -19,3 +19,9 @@ type Log interface {
 	// the one given, in milliseconds.
 	Since(ctx context.Context, times map[topic.Partition]int64) (map[topic.Partition]topic.Stamp, error)
 }
+
+// Epochs is an ability of logs that know leader epochs (KIP-320): a position
+// above the end of its own epoch was cut away by an unclean election.
+type Epochs interface {
+	EpochEnd(ctx context.Context, asks []topic.EpochAsk) (map[topic.Partition]topic.EpochEnd, error)
+}

@@ -1,0 +1,220 @@
+package translate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// Bounds of the look at a topic by which its evidence is chosen.
+const (
+	// samplePartitions is how many partitions of a topic are looked at.
+	samplePartitions = 8
+	// sampleBytes is how much of them is read at most where the first looks
+	// find no copy.
+	sampleBytes = 64 << 20
+)
+
+// none is the evidence of topics in which nothing tells copies: no record is
+// one. why is the refusal.
+type none struct {
+	why, hint string
+}
+
+var _ evidence = (*none)(nil)
+
+func (*none) kind() Kind                                { return "" }
+func (n *none) detected() string                        { return n.why }
+func (*none) own(string) bool                           { return false }
+func (*none) source(*batch.Record) (int64, bool, error) { return -1, false, nil }
+
+// survey is what the samples of one topic show.
+type survey struct {
+	records int
+	values  map[string][][]sample // per known header, per partition
+	highest int64                 // the greatest source end, -1 unknown
+}
+
+// choose picks the evidence for a topic from samples of its partitions. It is
+// one for the whole topic; the error is the context's.
+func choose(ctx context.Context, opt *Options, solvers []*solver) (evidence, error) {
+	if opt.Evidence == KindIdentity {
+		return chooseIdentity(ctx, solvers, "")
+	}
+	names := KnownHeaders()
+	if opt.Header != "" {
+		names = []string{opt.Header}
+		if opt.Encoding != EncodingAuto {
+			return &header{name: opt.Header, encoding: opt.Encoding, how: " (as given)"}, nil
+		}
+	}
+	sv := &survey{values: map[string][][]sample{}, highest: -1}
+	for _, s := range solvers {
+		if s.src != nil {
+			sv.highest = max(sv.highest, s.src.bounds.End)
+		}
+		if err := sv.sample(ctx, s, names); err != nil {
+			return nil, err
+		}
+	}
+	if len(sv.values) == 0 {
+		if opt.Header == "" && opt.Evidence != KindHeader {
+			return chooseIdentity(ctx, solvers, lookedAt(sv, names))
+		}
+		return &none{why: lookedAt(sv, names), hint: "name the header that the mover writes with -H NAME"}, nil
+	}
+	return sv.header(opt)
+}
+
+func lookedAt(sv *survey, names []string) string {
+	if sv.records == 0 {
+		return "the target topic is empty"
+	}
+	return fmt.Sprintf("none of the %d records looked at has the header %s", sv.records, strings.Join(names, " or "))
+}
+
+// header decides name and encoding.
+func (sv *survey) header(opt *Options) (evidence, error) {
+	var found []string
+	for name := range sv.values {
+		found = append(found, name)
+	}
+	slices.Sort(found)
+	if len(found) > 1 {
+		return &none{
+			why:  "records name their source offset in several headers: " + strings.Join(found, ", "),
+			hint: "more than one mover has written here, or the source was a copy itself; choose with -H NAME",
+		}, nil
+	}
+	name := found[0]
+	var all []sample
+	for _, partition := range sv.values[name] {
+		all = append(all, partition...)
+	}
+	enc, ok := recogniseEncoding(all, sv.highest, knownEncoding(name))
+	if !ok {
+		return &none{
+			why:  fmt.Sprintf("the values of header %q are no source offsets in one encoding (for example %s at offset %d)", name, printable(all[0].value), all[0].pos),
+			hint: "if they are, give the encoding: -H " + name + ":decimal, :int64be or :int64le",
+		}, nil
+	}
+	how := " (recognised)"
+	if opt.Header != "" {
+		how = " (encoding recognised)"
+	}
+	return &header{name: name, encoding: enc, how: how}, nil
+}
+
+func knownEncoding(name string) Encoding {
+	for _, k := range knownHeaders {
+		if k.name == name {
+			return k.encoding
+		}
+	}
+	return EncodingAuto
+}
+
+// sample looks at the end and the start of a partition, then in between, and
+// at last reads it through, until a record has one of the headers.
+func (sv *survey) sample(ctx context.Context, s *solver, names []string) error {
+	start, limit := s.tgt.bounds.Start, s.tgt.limit
+	if limit <= start {
+		return nil
+	}
+	for _, part := range []int64{8, 0, 4, 2, 6} {
+		st, err := s.tgt.at(ctx, start+(limit-1-start)*part/8)
+		if err != nil {
+			return sv.pass(ctx, err)
+		}
+		// The start is looked at in any case: the first and the last record
+		// tell the encodings apart best.
+		if sv.take(st.recs, names) && part != 8 {
+			return nil
+		}
+		if len(sv.values) > 0 && part == 0 {
+			return nil
+		}
+	}
+	for st := s.tgt.stream(start, limit); len(sv.values) == 0 && s.tgt.bytes < sampleBytes/samplePartitions; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return sv.pass(ctx, err)
+		}
+		sv.take([]batch.Entry{*e}, names)
+	}
+	return nil
+}
+
+// pass leaves a partition that cannot be read to its own solver, which says so.
+func (*survey) pass(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// take keeps the header values of records, and reports whether there were any.
+func (sv *survey) take(recs []batch.Entry, names []string) bool {
+	any := false
+	for _, name := range names {
+		var got []sample
+		for i := range recs {
+			if recs[i].Kind == batch.Marker {
+				continue
+			}
+			if v, ok := lastHeader(&recs[i].Record, name); ok {
+				got = append(got, sample{pos: recs[i].Offset, value: v})
+			}
+		}
+		if len(got) > 0 {
+			sv.values[name] = append(sv.values[name], got)
+			any = true
+		}
+	}
+	sv.records += len(recs)
+	return any
+}
+
+// chooseIdentity takes equal offsets as evidence when records prove it.
+// before says why nothing better was found.
+func chooseIdentity(ctx context.Context, solvers []*solver, before string) (evidence, error) {
+	why := func(s string) *none {
+		if before != "" {
+			s = before + ", and " + s
+		}
+		return &none{why: s, hint: "name the header that the mover writes with -H NAME"}
+	}
+	compared := 0
+	for _, s := range solvers {
+		if s.src == nil {
+			return why("without the source it cannot be seen whether offsets are equal"), nil
+		}
+		for _, x := range []int64{s.tgt.bounds.Start, s.tgt.limit - 1} {
+			if x < s.tgt.bounds.Start {
+				continue
+			}
+			st, err := s.tgt.at(ctx, x)
+			if err != nil {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				continue
+			}
+			n, ok, err := s.identical(ctx, st)
+			if err != nil && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if !ok {
+				return why(fmt.Sprintf("%s differs from %s at equal offsets", s.tgt.part, s.src.part)), nil
+			}
+			compared += n
+		}
+	}
+	if compared == 0 {
+		return why("no records stand at equal offsets on both sides"), nil
+	}
+	return &identity{}, nil
+}

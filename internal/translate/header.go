@@ -1,0 +1,212 @@
+package translate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// knownHeaders are the headers in which movers leave the source offset, with
+// the encoding that each is known for (KAFKA-FACTS, "Formats of other
+// movers"). The encoding only decides where the values themselves do not.
+var knownHeaders = []struct {
+	name     string
+	encoding Encoding
+	mover    string
+	also     []string // further headers of the same mover
+}{
+	{"__original_offset", EncodingDecimal, "Kannika Armory", nil},
+	{"x-original-offset", EncodingLittle, "OSO kafka-backup", []string{"x-original-timestamp", "x-source-partition", "x-source-cluster"}},
+	{"x-kafka-backup-offset", EncodingDecimal, "OSO kafka-backup", []string{"x-kafka-backup-timestamp", "x-kafka-backup-partition"}},
+	{"redpanda-migrator-offset", EncodingBig, "Redpanda Migrator", nil},
+	{"k2k_offset", EncodingDecimal, "Lenses K2K", []string{"k2k_partition", "k2k_topic", "k2k_pipeline", "k2k_timestamp"}},
+}
+
+// KnownHeaders are the header names that are recognised by themselves.
+func KnownHeaders() []string {
+	names := make([]string, 0, len(knownHeaders))
+	for _, k := range knownHeaders {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// ParseHeader reads NAME or NAME:ENCODING, as -H takes it. A name with a colon
+// of its own needs the encoding behind it.
+func ParseHeader(s string) (name string, enc Encoding, err error) {
+	name = s
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		switch strings.ToLower(s[i+1:]) {
+		case "decimal", "text":
+			enc = EncodingDecimal
+		case "int64be", "be", "big-endian":
+			enc = EncodingBig
+		case "int64le", "le", "little-endian":
+			enc = EncodingLittle
+		case "auto", "":
+			enc = EncodingAuto
+		default:
+			return "", "", fmt.Errorf("header %q: unknown encoding %q (known: decimal, int64be, int64le, auto)", s, s[i+1:])
+		}
+		name = s[:i]
+	}
+	if name == "" {
+		return "", "", fmt.Errorf("header %q has no name", s)
+	}
+	return name, enc, nil
+}
+
+// header is the evidence of movers that write the source offset into a header.
+type header struct {
+	name     string
+	encoding Encoding
+	how      string // how name and encoding were found
+}
+
+var _ evidence = (*header)(nil)
+
+func (h *header) kind() Kind { return KindHeader }
+
+func (h *header) detected() string {
+	return fmt.Sprintf("header %s, %s%s", h.name, h.encoding.words(), h.how)
+}
+
+func (h *header) own(name string) bool {
+	if name == h.name {
+		return true
+	}
+	for _, k := range knownHeaders {
+		if k.name == h.name {
+			return slices.Contains(k.also, name)
+		}
+	}
+	return false
+}
+
+// source takes the last header of the name: a record that was copied twice
+// carries the header twice, and movers append.
+func (h *header) source(r *batch.Record) (int64, bool, error) {
+	v, ok := lastHeader(r, h.name)
+	if !ok {
+		return -1, false, nil
+	}
+	n, ok := decodeOffset(v, h.encoding)
+	if !ok {
+		return -1, false, &badEvidence{offset: r.Offset, header: h.name, value: v, want: h.encoding}
+	}
+	return n, true, nil
+}
+
+func lastHeader(r *batch.Record, name string) ([]byte, bool) {
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key == name {
+			return h.Value, true
+		}
+	}
+	return nil, false
+}
+
+// decodeOffset reads a source offset; ok is false for what is none.
+func decodeOffset(v []byte, enc Encoding) (int64, bool) {
+	switch enc {
+	case EncodingDecimal:
+		if len(v) == 0 || len(v) > 19 {
+			return 0, false
+		}
+		for _, c := range v {
+			if c < '0' || c > '9' {
+				return 0, false
+			}
+		}
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		return n, err == nil
+	case EncodingBig, EncodingLittle:
+		if len(v) != 8 {
+			return 0, false
+		}
+		n := binary.BigEndian.Uint64(v)
+		if enc == EncodingLittle {
+			n = binary.LittleEndian.Uint64(v)
+		}
+		return int64(n), n <= math.MaxInt64 //nolint:gosec // ok says whether it fits
+	case EncodingAuto:
+	}
+	return 0, false
+}
+
+// sample is one header value with the target offset of its record.
+type sample struct {
+	pos   int64
+	value []byte
+}
+
+// plausible is an upper bound for offsets where the source cannot give one:
+// a partition that takes a million records a second for eight years.
+const plausible = 1 << 48
+
+// recogniseEncoding finds the one encoding that all samples fit. highest is the
+// source's end offset where it is known, else -1. known decides a tie.
+func recogniseEncoding(samples []sample, highest int64, known Encoding) (Encoding, bool) {
+	if highest < 0 {
+		highest = plausible
+	}
+	var fits []Encoding
+	for _, enc := range []Encoding{EncodingDecimal, EncodingBig, EncodingLittle} {
+		if allFit(samples, enc, highest) {
+			fits = append(fits, enc)
+		}
+	}
+	if len(fits) > 1 {
+		// Eight digits are also eight bytes, and small numbers may read well
+		// from either end: copies that stand side by side are mostly one apart.
+		best, most, tie := fits[0], -1, false
+		for _, enc := range fits {
+			n := neighbours(samples, enc)
+			if n == most {
+				tie = true
+			}
+			if n > most {
+				best, most, tie = enc, n, false
+			}
+		}
+		if !tie {
+			return best, true
+		}
+		if slices.Contains(fits, known) {
+			return known, true
+		}
+		return EncodingAuto, false
+	}
+	if len(fits) == 1 {
+		return fits[0], true
+	}
+	return EncodingAuto, false
+}
+
+func allFit(samples []sample, enc Encoding, highest int64) bool {
+	for _, s := range samples {
+		if n, ok := decodeOffset(s.value, enc); !ok || n > highest {
+			return false
+		}
+	}
+	return len(samples) > 0
+}
+
+// neighbours counts samples that are as far apart in the source as they are on
+// the target.
+func neighbours(samples []sample, enc Encoding) int {
+	n := 0
+	for i := 1; i < len(samples); i++ {
+		a, _ := decodeOffset(samples[i-1].value, enc)
+		b, _ := decodeOffset(samples[i].value, enc)
+		if b-a == samples[i].pos-samples[i-1].pos && b > a {
+			n++
+		}
+	}
+	return n
+}

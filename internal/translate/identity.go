@@ -1,0 +1,93 @@
+package translate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// identity is the evidence of copies that kept their offsets. It is taken only
+// where records either side of S are equal at equal offsets on both sides; the
+// neighbours of every position are compared again in the proof.
+type identity struct{ same bool }
+
+var _ evidence = (*identity)(nil)
+
+func (*identity) kind() Kind { return KindIdentity }
+
+func (i *identity) detected() string {
+	if i.same {
+		return "source and target are the same topic"
+	}
+	return "equal records at equal offsets"
+}
+
+func (*identity) own(string) bool { return false }
+
+func (*identity) source(r *batch.Record) (int64, bool, error) { return r.Offset, true, nil }
+
+// sameLog answers where source and target are one log: T is S.
+func (s *solver) sameLog(ctx context.Context) error {
+	s.ev = &identity{same: true}
+	for _, a := range s.asks {
+		switch b := s.tgt.bounds; {
+		case a.s > b.End:
+			s.refuse([]*ask{a}, ReasonBeyondEnd,
+				fmt.Sprintf("position %d lies beyond the end of %s (first %d, end %d)", a.s, s.tgt.part, b.Start, b.End),
+				"look at the group; the topic may have been deleted and created again")
+			continue
+		case a.s < b.Start:
+			a.res.T = b.Start
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("position %d lies below the log start; the records up to %d are gone", a.s, b.Start))
+		default:
+			a.res.T = a.s
+		}
+		out := Exact
+		if a.s == s.tgt.bounds.End {
+			out = AtEnd
+		}
+		a.res.CopiedThrough = s.tgt.bounds.End
+		a.res.LagAfter = max(0, s.tgt.bounds.End-a.res.T)
+		s.settle(a, out, KnownSameLog)
+		a.res.Evidence, a.res.Detected = KindIdentity, s.ev.detected()
+		before, at, err := s.targetSides(ctx, a.res.T)
+		if err != nil {
+			return err
+		}
+		p := &a.res.Proof
+		p.SourceBefore, p.SourceAt, p.TargetBefore, p.TargetAt = before, at, before, at
+	}
+	return nil
+}
+
+// identical reports whether target records of a sample stand at the same
+// offsets on the source with the same content, and how many were compared.
+func (s *solver) identical(ctx context.Context, st *stretch) (pairs int, ok bool, err error) {
+	for i := range st.recs {
+		there := &st.recs[i]
+		if there.Kind != batch.Data {
+			continue
+		}
+		here, err := s.src.record(ctx, there.Offset)
+		if err != nil {
+			return pairs, false, err
+		}
+		if here == nil || here.Kind == batch.Marker {
+			// Compaction may have taken it on the source since; a marker never
+			// becomes a record.
+			if here != nil {
+				return pairs, false, nil
+			}
+			continue
+		}
+		if batch.Fingerprint(here.Key, here.Value, here.Headers, nil) != batch.Fingerprint(there.Key, there.Value, there.Headers, nil) {
+			return pairs, false, nil
+		}
+		pairs++
+		if pairs == comparePairs {
+			break
+		}
+	}
+	return pairs, true, nil
+}

@@ -1,0 +1,331 @@
+package translate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// run is a stretch of copies on slope 1: target offsets pos.., source offsets
+// h.., n of them, all committed.
+type run struct{ pos, h, n int64 }
+
+// history is every copy of a target partition, read from its first record to
+// its end: what the definition of T asks for when a copy was made in several
+// passes.
+type history struct {
+	runs    []run
+	aborted []int64 // positions of aborted copies
+	top     int64   // highest h
+	read    int64
+}
+
+// errTooMany: the copy is too fragmented to be kept in memory.
+type errTooMany struct{ limit int }
+
+func (e *errTooMany) Error() string {
+	return fmt.Sprintf("the copy falls into more than %d stretches", e.limit)
+}
+
+func (s *solver) readHistory(ctx context.Context) (*history, error) {
+	h := &history{top: -1}
+	st := s.tgt.stream(s.tgt.bounds.Start, s.end.pos+1)
+	for {
+		e, err := st.data(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			h.read = st.read
+			return h, nil
+		}
+		off, ok, err := s.ev.source(&e.Record)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case !ok:
+		case e.Kind == batch.AbortedData:
+			h.aborted = append(h.aborted, e.Offset)
+		default:
+			h.add(e.Offset, off)
+		}
+		if len(h.runs)+len(h.aborted) > s.opt.MaxStretches {
+			return nil, &errTooMany{s.opt.MaxStretches}
+		}
+	}
+}
+
+func (h *history) add(pos, off int64) {
+	h.top = max(h.top, off)
+	if n := len(h.runs); n > 0 {
+		if r := &h.runs[n-1]; r.pos+r.n == pos && r.h+r.n == off {
+			r.n++
+			return
+		}
+	}
+	h.runs = append(h.runs, run{pos, off, 1})
+}
+
+// offsets are the distinct source offsets at or above s, as stretches [h, h+n).
+func (h *history) offsets(s int64) []run {
+	var all []run
+	for _, r := range h.runs {
+		if end := r.h + r.n; end > s {
+			from := max(r.h, s)
+			all = append(all, run{h: from, n: end - from})
+		}
+	}
+	slices.SortFunc(all, func(a, b run) int { return int(min(max(a.h-b.h, -1), 1)) })
+	var out []run
+	for _, r := range all {
+		if n := len(out); n > 0 && r.h <= out[n-1].h+out[n-1].n {
+			out[n-1].n = max(out[n-1].n, r.h+r.n-out[n-1].h)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// has reports whether stretches, as offsets returned them, contain off.
+func has(stretches []run, off int64) bool {
+	i := sort.Search(len(stretches), func(i int) bool { return stretches[i].h+stretches[i].n > off })
+	return i < len(stretches) && stretches[i].h <= off
+}
+
+// good looks for the greatest good position of s: only where the lowest
+// wanted offset stands can one begin, as the first copies must come in order.
+// It returns the position of that copy and how many copies are met that a
+// consumer at s has read or meets twice.
+func (h *history) good(s int64) (pos, repeats int64, ok bool) {
+	want := h.offsets(s)
+	if len(want) == 0 {
+		return 0, 0, false
+	}
+	for i := len(h.runs) - 1; i >= 0; i-- {
+		r := h.runs[i]
+		if want[0].h < r.h || want[0].h >= r.h+r.n {
+			continue
+		}
+		at := want[0].h - r.h
+		if n, ok := h.walk(i, at, s, want); ok {
+			return r.pos + at, n, true
+		}
+	}
+	return 0, 0, false
+}
+
+// walk reads on from copy at of run i and reports whether every wanted offset
+// is met for the first time in order.
+func (h *history) walk(i int, at, s int64, want []run) (repeats int64, ok bool) {
+	k, next := 0, want[0].h // the next offset to meet for the first time
+	for ; i < len(h.runs); i, at = i+1, 0 {
+		r := h.runs[i]
+		off, left := r.h+at, r.n-at
+		if old := min(left, max(0, s-off)); old > 0 { // below s: read before
+			repeats, off, left = repeats+old, off+old, left-old
+		}
+		for left > 0 {
+			if k == len(want) || off < next {
+				stop := left
+				if k < len(want) {
+					stop = min(left, next-off)
+				}
+				repeats, off, left = repeats+stop, off+stop, left-stop
+				continue
+			}
+			if off > next {
+				return 0, false // next comes too late or never
+			}
+			step := min(left, want[k].h+want[k].n-next)
+			off, left, next = off+step, left-step, next+step
+			if next == want[k].h+want[k].n {
+				if k++; k < len(want) {
+					next = want[k].h
+				}
+			}
+		}
+	}
+	return repeats, k == len(want)
+}
+
+// before is 1 + the last copy, committed or aborted, below pos.
+func (h *history) before(pos, start int64) int64 {
+	after := start
+	for _, r := range h.runs {
+		if r.pos >= pos {
+			break
+		}
+		after = min(r.pos+r.n, pos)
+	}
+	for _, p := range h.aborted {
+		if p < pos {
+			after = max(after, p+1)
+		}
+	}
+	return after
+}
+
+// passes answers from the whole history, by the definition itself.
+func (s *solver) passes(ctx context.Context, asks []*ask) error {
+	h, err := s.readHistory(ctx)
+	if err != nil {
+		return err
+	}
+	if h.top > s.end.h && !s.opt.CopyComplete {
+		s.holdRunning(asks, h.top)
+		return nil
+	}
+	for _, a := range asks {
+		if err := s.fromHistory(ctx, a, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
+	a.res.Proof.ReadTarget = h.read
+	want := h.offsets(a.s)
+	if len(want) == 0 {
+		a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
+		s.settle(a, AtEnd, KnownRead)
+		return nil
+	}
+	pos, repeats, ok := h.good(a.s)
+	if !ok {
+		s.refuse([]*ask{a}, ReasonNoGoodPosition,
+			fmt.Sprintf("from no offset of %s are all records from source offset %d on met in order: they were copied out of order", s.tgt.part, a.s),
+			"make a fresh copy, or stop the consumers and let them read all again")
+		return nil
+	}
+	a.res.T = h.before(pos, s.tgt.bounds.Start)
+	out := Exact
+	if repeats > 0 {
+		out = Repeats
+		a.res.Repeats = repeats
+		a.res.Detail = fmt.Sprintf("the copy was made in more than one pass: %d records are met again", repeats)
+		a.res.Hint = "--accept-repeats lets it through; a fresh copy would be exact"
+	}
+	if h.top > s.end.h {
+		a.res.CopyComplete = true
+	}
+	s.settle(a, out, KnownRead)
+	return s.nowhere(ctx, a, want)
+}
+
+// absent counts source records that the target does not have at all: those
+// below its first wanted copy, and the others.
+type absent struct{ head, rest int64 }
+
+func (n *absent) add(m absent) { n.head, n.rest = n.head+m.head, n.rest+m.rest }
+
+// nowhere counts the committed source records at or above S that the target
+// does not have at all, and that no later record of their key explains. They
+// do not move T, but they are said.
+func (s *solver) nowhere(ctx context.Context, a *ask, want []run) error {
+	if s.src == nil {
+		s.sayUnseen(a, want)
+		return nil
+	}
+	pending, missing := map[[16]byte]absent{}, absent{}
+	st := s.src.stream(a.s, s.end.h+1)
+	for {
+		e, err := st.data(ctx)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			break
+		}
+		if e.Kind != batch.Data || st.undecided(e) || has(want, e.Offset) {
+			continue
+		}
+		one := absent{rest: 1}
+		if e.Offset < want[0].h {
+			one = absent{head: 1}
+		}
+		if s.req.TargetTopic.Config.Compacted && e.Key != nil && len(pending) < s.opt.MaxStretches/4 {
+			n := pending[fingerKey(e.Key)]
+			n.add(one)
+			pending[fingerKey(e.Key)] = n
+			continue
+		}
+		missing.add(one)
+	}
+	a.res.Proof.ReadSource = st.read
+	if err := s.explain(ctx, a.res.T, pending); err != nil {
+		return err
+	}
+	for _, n := range pending {
+		missing.add(n)
+	}
+	s.sayMissing(a, missing, want)
+	return nil
+}
+
+// explain forgets the pending records whose key comes again at or after from.
+func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]absent) error {
+	if from >= s.tgt.limit {
+		return nil
+	}
+	for st := s.tgt.stream(from, s.tgt.limit); len(pending) > 0; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return err
+		}
+		if e.Kind == batch.Data && e.Key != nil {
+			delete(pending, fingerKey(e.Key))
+		}
+	}
+	return nil
+}
+
+// sayMissing turns records that are nowhere on the target into the outcome:
+// where the target begins above S they are lost to the group.
+func (s *solver) sayMissing(a *ask, missing absent, want []run) {
+	if missing.head > 0 && a.res.T == s.tgt.bounds.Start {
+		s.loss(a, missing.head, want[0].h)
+		return
+	}
+	if n := missing.head + missing.rest; n > 0 {
+		s.doubt(a, fmt.Sprintf("%d records of the source at or above %d are nowhere on the target: the mover left them out or lost them", n, a.s))
+	}
+}
+
+// sayUnseen is sayMissing without a source: every hole may be one of the
+// source.
+func (s *solver) sayUnseen(a *ask, want []run) {
+	if want[0].h > a.s && a.res.T == s.tgt.bounds.Start {
+		s.loss(a, -1, want[0].h)
+		return
+	}
+	if len(want) > 1 || want[0].h > a.s {
+		s.doubt(a, "source offsets are missing on the target; only the source can show that it has no records there")
+	}
+}
+
+// doubt adds what is not proven.
+func (s *solver) doubt(a *ask, what string) {
+	if a.res.Outcome == Exact || a.res.Outcome == AtEnd {
+		a.res.Outcome = ExactUnproven
+	}
+	a.res.Unproven = append(a.res.Unproven, what)
+}
+
+// loss refuses a position whose records are gone on the target. T is where
+// the group would go on with --accept-loss.
+func (s *solver) loss(a *ask, lost, first int64) {
+	a.res.Outcome, a.res.Reason, a.res.Lost = Refused, ReasonLoss, lost
+	count := fmt.Sprintf("%d records", lost)
+	if lost < 0 {
+		count = fmt.Sprintf("up to %d records", first-a.s)
+	}
+	a.res.Detail = fmt.Sprintf("%s begins with the copy of source offset %d at offset %d: %s from %d on would be skipped",
+		s.tgt.part, first, a.res.T, count, a.s)
+	a.res.Hint = "copy them again, or accept that with --accept-loss"
+}

@@ -1,0 +1,176 @@
+package translate
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// otherContent: a source record and its copy differ.
+type otherContent struct{ source, target int64 }
+
+func (e *otherContent) Error() string {
+	return fmt.Sprintf("the record at offset %d says that it is source offset %d, and differs from it in key, value or headers", e.target, e.source)
+}
+
+// differ compares a source record with its copy, but for what the mover adds.
+func (s *solver) differ(source, target *batch.Entry) bool {
+	return s.fingerprint(source) != s.fingerprint(target)
+}
+
+// fingerprint leaves the mover's headers out on both sides: the source may
+// itself be a copy by the same mover.
+func (s *solver) fingerprint(e *batch.Entry) [16]byte {
+	return batch.Fingerprint(e.Key, e.Value, e.Headers, s.ev.own)
+}
+
+func (s *solver) seen(e *batch.Entry, h int64) *Seen {
+	fp := s.fingerprint(e)
+	out := &Seen{Offset: e.Offset, Timestamp: e.Timestamp, Fingerprint: hex.EncodeToString(fp[:]), SourceOffset: h}
+	if s.opt.Payload {
+		out.Key, out.Value = slices.Clone(e.Key), slices.Clone(e.Value)
+	}
+	return out
+}
+
+// show fills the proof of every position that was given, compares the records
+// either side and says what is not proven.
+func (s *solver) show(ctx context.Context) error {
+	for _, a := range s.asks {
+		if a.res.T < 0 {
+			continue
+		}
+		a.res.LagAfter = max(0, s.tgt.bounds.End-a.res.T)
+		if err := s.neighbours(ctx, a); err != nil {
+			return err
+		}
+		s.judge(a)
+	}
+	return nil
+}
+
+// neighbours reads the records either side of S and of T.
+func (s *solver) neighbours(ctx context.Context, a *ask) error {
+	p := &a.res.Proof
+	before, at, err := s.targetSides(ctx, a.res.T)
+	if err != nil {
+		return err
+	}
+	p.TargetBefore, p.TargetAt = before, at
+	if s.src == nil {
+		p.Missing = append(p.Missing, "no source was given")
+		return nil
+	}
+	return s.sourceSides(ctx, a)
+}
+
+// reach is how many stretches are read to find a neighbour in a hole.
+const reach = 4
+
+// targetSides finds the last committed copy before t and the first from t on.
+func (s *solver) targetSides(ctx context.Context, t int64) (before, at *Seen, err error) {
+	for x, n := t-1, 0; x >= s.tgt.bounds.Start && before == nil && n < reach; n++ {
+		st, err := s.tgt.at(ctx, x)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := len(st.recs) - 1; i >= 0 && before == nil; i-- {
+			if e := &st.recs[i]; e.Offset < t {
+				if h, ok, err := s.committedCopy(e); err != nil {
+					return nil, nil, err
+				} else if ok {
+					before = s.seen(e, h)
+				}
+			}
+		}
+		x = st.from - 1
+	}
+	for x, n := t, 0; x < s.tgt.limit && at == nil && n < reach; n++ {
+		st, err := s.tgt.at(ctx, x)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range st.recs {
+			if e := &st.recs[i]; e.Offset >= t && at == nil {
+				if h, ok, err := s.committedCopy(e); err != nil {
+					return nil, nil, err
+				} else if ok {
+					at = s.seen(e, h)
+				}
+			}
+		}
+		x = st.next
+	}
+	return before, at, nil
+}
+
+// sourceSides finds the source records to set beside those of the target: the
+// ones with the source offsets that the copies name, or else the nearest ones
+// either side of S.
+func (s *solver) sourceSides(ctx context.Context, a *ask) error {
+	p := &a.res.Proof
+	start, end := s.src.bounds.Start, s.src.limit
+	for x, n := a.s-1, 0; x >= start && p.SourceBefore == nil && n < reach; n++ {
+		st, err := s.src.at(ctx, min(x, end-1))
+		if err != nil {
+			return err
+		}
+		for i := len(st.recs) - 1; i >= 0 && p.SourceBefore == nil; i-- {
+			if e := &st.recs[i]; e.Offset < a.s && e.Kind != batch.Marker {
+				p.SourceBefore = s.seen(e, -1)
+			}
+		}
+		x = st.from - 1
+	}
+	for x, n := max(a.s, start), 0; x < end && p.SourceAt == nil && n < reach; n++ {
+		st, err := s.src.at(ctx, x)
+		if err != nil {
+			return err
+		}
+		for i := range st.recs {
+			if e := &st.recs[i]; e.Offset >= a.s && e.Kind != batch.Marker && p.SourceAt == nil {
+				p.SourceAt = s.seen(e, -1)
+			}
+		}
+		x = st.next
+	}
+	return nil
+}
+
+// judge compares the neighbours and completes the outcome.
+func (s *solver) judge(a *ask) {
+	p := &a.res.Proof
+	a.res.Evidence, a.res.Detected = s.ev.kind(), s.ev.detected()
+	if s.src == nil {
+		s.doubt(a, "no source was given: that the position belongs to this incarnation of the topic and lies in its log")
+		return
+	}
+	pairs := 0
+	for _, pair := range [2][2]*Seen{{p.SourceBefore, p.TargetBefore}, {p.SourceAt, p.TargetAt}} {
+		from, to := pair[0], pair[1]
+		if from == nil || to == nil || from.Offset != to.SourceOffset {
+			continue
+		}
+		pairs++
+		if from.Fingerprint != to.Fingerprint {
+			bad := &otherContent{source: from.Offset, target: to.Offset}
+			s.refuse([]*ask{a}, ReasonIncarnation, fmt.Sprintf("%s: %s", s.tgt.part, bad),
+				"the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records")
+			return
+		}
+	}
+	if pairs == 0 && s.ev.kind() == KindIdentity && (p.SourceBefore != nil || p.SourceAt != nil) {
+		s.refuse([]*ask{a}, ReasonNotIdentical, fmt.Sprintf("no record either side of %d is equal on %s and %s", a.s, s.src.part, s.tgt.part),
+			"name the header that the mover writes with -H NAME")
+		return
+	}
+	if pairs == 0 {
+		p.Missing = append(p.Missing, "no record next to the position stands on both sides any more (compaction or retention)")
+	}
+	if s.req.SourceTopic.ID.IsZero() {
+		s.doubt(a, "the source gives no topic ID: that the topic was not deleted and created again since the commit")
+	}
+}

@@ -1,0 +1,288 @@
+package translate
+
+import (
+	"context"
+	"fmt"
+)
+
+// prove shows, for the open asks, that from T on nothing is missing and
+// nothing comes twice, and settles them. Cheapest first: counting, reading,
+// and where the copy was made in several passes the whole definition.
+func (s *solver) prove(ctx context.Context) error {
+	asks := s.open()
+	if len(asks) == 0 {
+		return nil
+	}
+	if s.opt.Quick {
+		return s.leaveOut(ctx, asks)
+	}
+	read, known, err := s.rest(ctx, asks)
+	if err != nil {
+		return err
+	}
+	if !read.drop {
+		read.drop, err = s.higherBefore(ctx, asks[0].res.T, known)
+		if err != nil {
+			return err
+		}
+	}
+	var again []*ask
+	for _, a := range asks {
+		// Below a gap the good position may lie in an earlier pass.
+		if read.drop || a.s <= read.lastGap {
+			again = append(again, a)
+			continue
+		}
+		s.accept(a, read, known)
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	return s.passes(ctx, again)
+}
+
+// rest looks at everything from the lowest T to the end.
+func (s *solver) rest(ctx context.Context, asks []*ask) (reading, Known, error) {
+	var inner []*ask
+	for _, a := range asks {
+		if a.s <= s.end.h {
+			inner = append(inner, a)
+		}
+	}
+	if len(inner) == 0 {
+		return reading{lastGap: -1}, KnownRead, nil
+	}
+	counted, err := s.count(ctx, inner[0])
+	if err != nil || counted {
+		return reading{lastGap: -1}, KnownCounted, err
+	}
+	read, err := s.readThrough(ctx, inner)
+	return read, KnownRead, err
+}
+
+// accept settles a position on a single pass.
+func (s *solver) accept(a *ask, read reading, known Known) {
+	out := Exact
+	if a.s > s.end.h {
+		out = AtEnd
+	}
+	s.settle(a, out, known)
+	p := &a.res.Proof
+	if known == KnownCounted {
+		p.Slots, p.Offsets = s.end.pos+1-a.res.T, s.end.h+1-a.s
+	}
+	p.ReadTarget, p.ReadSource = read.target, read.source
+	if s.idx.aborted || read.abortedCopies > 0 {
+		a.res.Notes = append(a.res.Notes, "the target has aborted copies: exact for read_committed consumers; a read_uncommitted one meets them too")
+	}
+	if read.abortedValid > 0 {
+		a.res.Notes = append(a.res.Notes, fmt.Sprintf("%d aborted source records were copied as valid ones and will be read", read.abortedValid))
+	}
+}
+
+// leaveOut is --quick: the search's answer as it is, with what that risks.
+func (s *solver) leaveOut(ctx context.Context, asks []*ask) error {
+	if s.idx.highest() > s.end.h && !s.opt.CopyComplete {
+		s.holdRunning(asks, s.idx.highest())
+		return nil
+	}
+	for _, a := range asks {
+		if lost, err := s.quickLoss(ctx, a); err != nil || lost {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		s.settle(a, ExactUnproven, KnownLeftOut)
+		a.res.Unproven = append(a.res.Unproven,
+			"nothing after the position was read (--quick): records could be missing or come twice if the copy was made in more than one pass")
+	}
+	return nil
+}
+
+// quickLoss notices, also with --quick, that the target begins above S.
+func (s *solver) quickLoss(ctx context.Context, a *ask) (bool, error) {
+	if a.s > s.end.h || a.res.T != s.tgt.bounds.Start {
+		return false, nil
+	}
+	first, ok := s.idx.first()
+	if !ok || first.h <= a.s {
+		return false, nil
+	}
+	if s.src != nil {
+		e, err := s.firstData(ctx, a.s, first.h)
+		if err != nil || e == nil {
+			return false, err
+		}
+		if s.req.TargetTopic.Config.Compacted {
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("source offset %d and maybe more are not on the target, which is compacted", e.Offset))
+			return false, nil
+		}
+	}
+	s.settle(a, Refused, KnownLeftOut)
+	s.loss(a, -1, first.h)
+	return true, nil
+}
+
+func (s *solver) holdRunning(asks []*ask, top int64) {
+	s.hold(asks, ReasonPassRunning,
+		fmt.Sprintf("the mover went back: the copy had reached source offset %d and now ends at %d", top, s.end.h),
+		"wait until the pass has come back; if the mover has ended, say so with --copy-complete")
+}
+
+// count proves by numbers: as many target offsets from T to the last copy as
+// source offsets from S, on logs where every offset is a record, and every
+// probe on slope 1. Short rests are read instead, which costs as little.
+func (s *solver) count(ctx context.Context, low *ask) (bool, error) {
+	slots, offsets := s.end.pos+1-low.res.T, s.end.h+1-low.s
+	if slots < s.opt.CountFrom || slots != offsets || !s.countable() {
+		return false, nil
+	}
+	for i := int64(1); i <= samples; i++ {
+		if err := s.scout(ctx, low.res.T+slots*i/(samples+1)); err != nil {
+			return false, err
+		}
+	}
+	if s.src != nil {
+		for _, x := range []int64{low.s, s.end.h} {
+			if x < s.src.bounds.Start {
+				continue
+			}
+			st, err := s.src.at(ctx, x)
+			if err != nil {
+				return false, err
+			}
+			for i := range st.recs {
+				s.idx.transactional = s.idx.transactional || st.recs[i].Transactional
+			}
+		}
+	}
+	return s.countable() && s.idx.level(low.res.T, s.end), nil
+}
+
+// samples is how many further probes a count takes, spread over the rest.
+const samples = 3
+
+// countable reports whether nothing speaks against offsets being records.
+func (s *solver) countable() bool {
+	if s.ev.kind() == KindIdentity || s.idx.natives || s.idx.markers || s.idx.aborted || s.idx.transactional {
+		return false
+	}
+	target := s.req.TargetTopic.Config
+	source := s.req.SourceTopic.Config
+	return target.Known && !target.Compacted && (s.src == nil || source.Known && !source.Compacted)
+}
+
+// beyondAnswer remembers whether the target has copies above its last one.
+type beyondAnswer struct{ asked, found bool }
+
+// higherBefore reports whether the target below T holds a copy from above the
+// last one: then a pass is running, or has stopped short.
+func (s *solver) higherBefore(ctx context.Context, low int64, known Known) (bool, error) {
+	if s.idx.highest() > s.end.h {
+		return true, nil
+	}
+	start := s.tgt.bounds.Start
+	if low <= start || s.ev.kind() == KindIdentity {
+		return false, nil
+	}
+	if s.src != nil {
+		// What the source does not have cannot have been copied.
+		e, err := s.firstData(ctx, s.end.h+1, s.src.bounds.End)
+		if err != nil || e == nil {
+			return false, err
+		}
+	}
+	if known == KnownCounted {
+		if whole, err := s.countWhole(ctx); whole || err != nil {
+			return false, err
+		}
+	}
+	from, err := s.notBefore(ctx, start, low)
+	if err != nil {
+		return false, err
+	}
+	for st := s.tgt.stream(from, low); ; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return false, err
+		}
+		if h, ok, err := s.committedCopy(e); err != nil || ok && h > s.end.h {
+			return true, err
+		}
+	}
+}
+
+// countWhole is count for the whole target: from the first copy to the last
+// one as many target offsets as source offsets, every probe on slope 1. A
+// mover that copies every record can then not have gone back.
+func (s *solver) countWhole(ctx context.Context) (bool, error) {
+	start := s.tgt.bounds.Start
+	for i := int64(0); i <= samples; i++ {
+		if err := s.scout(ctx, start+(s.end.pos-start)*i/(samples+1)); err != nil {
+			return false, err
+		}
+	}
+	first, ok := s.idx.first()
+	return ok && s.countable() && s.idx.level(start, s.end) && first.pos == start, nil
+}
+
+// notBefore is an offset below which the target cannot have a copy of any
+// source record above the last copy: those have timestamps of at least t, the
+// mover keeps timestamps, and the target's first record with t or later is
+// there. The log start where that cannot be said, or reading it all is short.
+func (s *solver) notBefore(ctx context.Context, start, low int64) (int64, error) {
+	ahead := int64(0)
+	if s.src != nil {
+		ahead = s.src.bounds.End - s.end.h - 1
+	}
+	cfg := s.req.TargetTopic.Config
+	if s.src == nil || low-start < s.opt.CountFrom || ahead > low-start || !cfg.Known || cfg.AppendTime {
+		return start, nil
+	}
+	same, err := s.keepsTime(ctx)
+	if err != nil || !same {
+		return start, err
+	}
+	least := int64(-1)
+	for st := s.src.stream(s.end.h+1, s.src.bounds.End); ; {
+		e, err := st.data(ctx)
+		if err != nil {
+			return start, err
+		}
+		if e == nil {
+			break
+		}
+		if least < 0 || e.Timestamp < least {
+			least = e.Timestamp
+		}
+	}
+	if least < 0 {
+		return start, nil
+	}
+	found, err := s.tgt.since(ctx, least)
+	switch {
+	case err != nil || found.Err != nil:
+		return start, err
+	case found.Offset < 0:
+		return low, nil
+	}
+	return max(start, found.Offset), nil
+}
+
+// keepsTime reports whether the last copy has the timestamp of its source
+// record.
+func (s *solver) keepsTime(ctx context.Context) (bool, error) {
+	if s.end.h < s.src.bounds.Start {
+		return false, nil
+	}
+	there, err := s.tgt.record(ctx, s.end.pos)
+	if err != nil || there == nil {
+		return false, err
+	}
+	here, err := s.src.record(ctx, s.end.h)
+	if err != nil || here == nil {
+		return false, err
+	}
+	return here.Timestamp == there.Timestamp && here.Timestamp >= 0, nil
+}

@@ -1,0 +1,196 @@
+package translate
+
+import (
+	"context"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// reading is what was found between the lowest T and the end.
+type reading struct {
+	// drop: h fell, so the copy was made in more than one pass.
+	drop bool
+	// lastGap is the greatest committed source offset that is missing on the
+	// target without being explained; -1 if none is.
+	lastGap int64
+	// abortedCopies are copies in aborted transactions of the target,
+	// abortedValid aborted source records whose copies are valid.
+	abortedCopies, abortedValid int64
+	target, source              int64 // records read
+	compared                    int   // pairs whose content was compared
+}
+
+// comparePairs is how many pairs of source record and copy are compared by
+// content while reading: enough to notice a copy of another incarnation.
+const comparePairs = 64
+
+// readThrough reads the headers from the lowest T to the last copy and the
+// source offsets from the lowest S on, side by side, and sets the T of every
+// ask on the way. Memory does not grow with the lag, but for the keys of
+// records that a compacted target seems to have dropped.
+func (s *solver) readThrough(ctx context.Context, asks []*ask) (reading, error) {
+	m := &merge{s: s, asks: asks, low: asks[0].s, prev: -1, lastAborted: -1, pending: map[[16]byte][]int64{}}
+	m.r.lastGap = -1
+	m.after = asks[0].res.T
+	m.expect = asks[0].s
+	tgt := s.tgt.stream(asks[0].res.T, s.end.pos+1)
+	if s.src != nil {
+		m.src = s.src.stream(asks[0].s, s.end.h+1)
+		if err := m.advance(ctx); err != nil {
+			return m.r, err
+		}
+	}
+	for !m.r.drop {
+		e, err := tgt.data(ctx)
+		if err != nil {
+			return m.r, err
+		}
+		if e == nil {
+			break
+		}
+		if err := m.take(ctx, e); err != nil {
+			return m.r, err
+		}
+	}
+	m.finish()
+	m.r.target = tgt.read
+	if m.src != nil {
+		m.r.source = m.src.read
+	}
+	return m.r, nil
+}
+
+// merge walks target and source in step.
+type merge struct {
+	s     *solver
+	asks  []*ask // those without their final T, lowest S first
+	r     reading
+	low   int64 // the lowest position asked for, below which no copy may come
+	src   *stream
+	here  *batch.Entry // the source's next record, nil at its end
+	prev  int64        // h of the last copy
+	after int64        // 1 + the last copy, committed or aborted
+	// expect is the next source offset if there were no holes; without a
+	// source it is all there is to find gaps by.
+	expect int64
+
+	lastAborted int64 // greatest aborted or undecided source offset without a copy
+	copiesAll   bool  // an aborted or undecided source record has a copy
+	// pending are missing source records by key: a later record of the same
+	// key on a compacted target explains them.
+	pending map[[16]byte][]int64
+	held    int
+}
+
+func (m *merge) advance(ctx context.Context) (err error) {
+	m.here, err = m.src.data(ctx)
+	return err
+}
+
+// take looks at one record of the target.
+func (m *merge) take(ctx context.Context, e *batch.Entry) error {
+	h, ok, err := m.s.ev.source(&e.Record)
+	if err != nil {
+		return err
+	}
+	if e.Kind == batch.AbortedData {
+		if ok {
+			m.r.abortedCopies++
+			m.after = e.Offset + 1
+		}
+		return nil
+	}
+	if !ok {
+		m.explain(e.Key)
+		return nil
+	}
+	if h <= m.prev || h < m.low {
+		m.r.drop = true
+		return nil
+	}
+	for len(m.asks) > 0 && m.asks[0].s <= h {
+		m.asks[0].res.T = m.after
+		m.asks = m.asks[1:]
+	}
+	m.prev, m.after = h, e.Offset+1
+	if m.src == nil {
+		if h != m.expect {
+			m.r.lastGap = h - 1
+		}
+		m.expect = h + 1
+		return nil
+	}
+	err = m.match(ctx, h, e)
+	m.explain(e.Key)
+	return err
+}
+
+// match brings the source up to h.
+func (m *merge) match(ctx context.Context, h int64, e *batch.Entry) error {
+	for m.here != nil && m.here.Offset < h {
+		m.miss()
+		if err := m.advance(ctx); err != nil {
+			return err
+		}
+	}
+	if m.here == nil || m.here.Offset != h {
+		return nil // the source has lost it since: compaction
+	}
+	if m.here.Kind == batch.AbortedData {
+		m.r.abortedValid++
+	}
+	m.copiesAll = m.copiesAll || m.here.Kind == batch.AbortedData || m.src.undecided(m.here)
+	if m.r.compared < comparePairs {
+		m.r.compared++
+		if m.s.differ(m.here, e) {
+			return &otherContent{source: m.here.Offset, target: e.Offset}
+		}
+	}
+	return m.advance(ctx)
+}
+
+// miss notes that the source's record has no copy after T.
+func (m *merge) miss() {
+	e := m.here
+	if e.Kind == batch.AbortedData || m.src.undecided(e) {
+		m.lastAborted = e.Offset
+		return
+	}
+	if m.s.req.TargetTopic.Config.Compacted && e.Key != nil && m.held < m.s.opt.MaxStretches/4 {
+		key := fingerKey(e.Key)
+		m.pending[key] = append(m.pending[key], e.Offset)
+		m.held++
+		return
+	}
+	m.r.lastGap = e.Offset
+}
+
+// explain forgets missing records that a later record of their key explains.
+func (m *merge) explain(key []byte) {
+	if len(m.pending) == 0 || key == nil {
+		return
+	}
+	k := fingerKey(key)
+	m.held -= len(m.pending[k])
+	delete(m.pending, k)
+}
+
+func (m *merge) finish() {
+	for _, offsets := range m.pending {
+		m.r.lastGap = max(m.r.lastGap, offsets[len(offsets)-1])
+	}
+	// A mover that copied some aborted records copies them all.
+	if m.copiesAll {
+		m.r.lastGap = max(m.r.lastGap, m.lastAborted)
+	}
+}
+
+func fingerKey(key []byte) [16]byte { return batch.Fingerprint(key, nil, nil, nil) }
+
+// committedCopy is h of a record that is a copy to a read_committed consumer.
+func (s *solver) committedCopy(e *batch.Entry) (int64, bool, error) {
+	if e.Kind != batch.Data {
+		return -1, false, nil
+	}
+	return s.ev.source(&e.Record)
+}
