@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// connector dials for the Kafka client and remembers per address what came
+// back, because the client's errors do not tell a TLS port from a broker that
+// went away.
+type connector struct {
+	login Login
+	tls   *tls.Config // nil: plaintext
+	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	mu   sync.Mutex
+	last map[string]*sight
+}
+
+// sight is what was read from the last connection to an address.
+type sight struct {
+	read  int64
+	alert bool // the first byte was that of a TLS alert
+}
+
+func newConnector(l Login, o Options) (*connector, error) {
+	c := &connector{login: l, dial: o.Dial, last: map[string]*sight{}}
+	if c.dial == nil {
+		d := &net.Dialer{Timeout: l.DialTimeout, KeepAlive: 30 * time.Second}
+		c.dial = d.DialContext
+	}
+	if l.Security.TLS != nil {
+		cfg, err := l.Security.TLS.config()
+		if err != nil {
+			return nil, err
+		}
+		c.tls = cfg
+	}
+	return c, nil
+}
+
+// seen returns what the last connection to addr gave; never nil.
+func (c *connector) seen(addr string) sight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.last[addr]; s != nil {
+		return *s
+	}
+	return sight{}
+}
+
+// connect is the client's dialer. Its errors carry the stage.
+func (c *connector) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.login.DialTimeout)
+	defer cancel()
+	conn, err := c.dial(ctx, network, addr)
+	if err != nil {
+		var dns *net.DNSError
+		if errors.As(err, &dns) {
+			return nil, &dialError{stage: StageResolve, err: err}
+		}
+		return nil, &dialError{stage: StageDial, err: err}
+	}
+	s := &sight{}
+	c.mu.Lock()
+	c.last[addr] = s
+	c.mu.Unlock()
+	conn = &watched{Conn: conn, c: c, s: s}
+	if c.tls == nil {
+		return conn, nil
+	}
+	cfg := c.tls.Clone()
+	if cfg.ServerName == "" {
+		// The address was checked to be host:port.
+		cfg.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	t := tls.Client(conn, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, &dialError{stage: StageTLS, err: err}
+	}
+	return t, nil
+}
+
+// watched notes what comes back on a connection.
+type watched struct {
+	net.Conn
+	c *connector
+	s *sight
+}
+
+// tlsAlert is the record type of a TLS alert (RFC 8446, section 5.1).
+const tlsAlert = 21
+
+// Read notes how much came and whether it began with a TLS alert.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 {
+		w.c.mu.Lock()
+		if w.s.read == 0 {
+			w.s.alert = p[0] == tlsAlert
+		}
+		w.s.read += int64(n)
+		w.c.mu.Unlock()
+	}
+	return n, err
+}
