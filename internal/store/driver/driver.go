@@ -44,7 +44,8 @@ type Driver interface {
 type Query struct {
 	// Prefix is what the keys begin with; it need not end at a slash.
 	Prefix string
-	// After leaves out all keys up to and including this one.
+	// After leaves out all keys, and in a shallow listing all folders, up to
+	// and including this one in byte order.
 	After string
 	// Shallow yields, in place of all keys with a slash after the prefix, each
 	// beginning up to and including that slash once, as an Object with Folder

@@ -84,10 +84,10 @@ func (w *walk) entry(key string, e entry) bool {
 	}
 	key += "/"
 	inside := strings.HasPrefix(key, q.Prefix)
-	if !inside && !strings.HasPrefix(q.Prefix, key) || w.passed(key) {
+	if !inside || w.passed(key) {
 		return true
 	}
-	if !q.Shallow || !inside || key == q.Prefix {
+	if !q.Shallow {
 		return w.folder(strings.TrimSuffix(key, "/"))
 	}
 	found, err := w.store.holdsAny(w.ctxErr, strings.TrimSuffix(key, "/"))
