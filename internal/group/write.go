@@ -1,0 +1,98 @@
+package group
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// verdict is what an answer's codes say of a write as a whole.
+type verdict int
+
+const (
+	// settled: the codes say what was done and what was not.
+	settled verdict = iota
+	// refused: nothing was done, and asking again can help.
+	refused
+)
+
+// write is one request that changes a group.
+type write struct {
+	group string
+	max   int16
+	// request and harmless build the request anew for each try: the client
+	// sets versions in them. harmless changes nothing wherever it arrives.
+	request, harmless func() kmsg.Request
+	judge             func(kmsg.Response) verdict
+}
+
+// send finds the coordinator and sends the write to it. It is sent again only
+// when an answer said that nothing was done, or when it surely never left this
+// process. Otherwise it is an *UnansweredError: a copy sent in the dark could
+// arrive after a consumer has moved the group on.
+func (c *Client) send(ctx context.Context, w write) (kmsg.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	p := newPatience(c.timeout)
+	var last error
+	for {
+		node, err := c.coordinator(ctx, w.group)
+		if err != nil {
+			return nil, kindError(errors.Join(err, last), w.group, "DESCRIBE")
+		}
+		req := &once{Request: w.request(), harmless: w.harmless(), max: w.max}
+		resp, err := c.conn.Client().Broker(int(node)).Request(ctx, req)
+		switch {
+		case err == nil && w.judge(resp) == settled:
+			return resp, nil
+		case err == nil:
+			last = kerr.NotCoordinator
+			if !p.wait(ctx) {
+				// The codes are the best that there is to say.
+				return resp, nil
+			}
+		case !req.withdraw():
+			return nil, &UnansweredError{Group: w.group, Err: err}
+		case (transient(err) || unclear(err)) && p.wait(ctx):
+			last = err
+		default:
+			return nil, err
+		}
+	}
+}
+
+// judgeCodes knows whether a write with these codes can be sent again: the
+// coordinator said of something that it is not, or not yet, in charge, and of
+// nothing that it was done or may have been.
+func judgeCodes(codes []int16) verdict {
+	again := false
+	for _, code := range codes {
+		switch err := codeError(code); {
+		case err == nil, isOpen(err):
+			return settled
+		case errors.Is(err, kerr.NotCoordinator), errors.Is(err, kerr.CoordinatorLoadInProgress):
+			again = true
+		}
+	}
+	if again {
+		return refused
+	}
+	return settled
+}
+
+// isOpen knows the codes that leave open whether the write was done. The
+// coordinator answers COORDINATOR_NOT_AVAILABLE also for a write that is in its
+// log and was not replicated in time (GroupMetadataManager, CoordinatorRuntime).
+func isOpen(err error) bool {
+	for _, code := range []error{
+		kerr.CoordinatorNotAvailable, kerr.RequestTimedOut, kerr.UnknownServerError,
+		kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError, kerr.NetworkException,
+	} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
