@@ -2,13 +2,423 @@ package plan
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
 )
 
 // Build reads both sides, translates every position and decides what is to
 // become of it. It writes nothing. Positions that cannot be moved are in the
 // plan with their reasons; the error is for what prevents a plan at all.
 func Build(ctx context.Context, in Input) (*Plan, error) {
-	_, _ = ctx, in
-	return nil, errors.New("not built yet")
+	b := &builder{in: in, plan: &Plan{
+		Kind: Move, Tool: in.Tool, Route: in.Route.Options(), Asked: in.Asked, Target: in.To.cluster(),
+		Findings: []Finding{}, LeftBehind: []LeftBehind{}, Topics: []Topic{}, Groups: []Group{},
+	}}
+	if err := b.begin(); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{
+		b.chooseGroups, b.readSource, b.readTopics, b.readTarget, b.lookAhead, b.translate,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b.judge()
+	b.plan.finish()
+	if _, err := b.plan.seal(); err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+// builder holds what is known while a plan is made. The steps of Build fill it
+// in the order of its fields.
+type builder struct {
+	in   Input
+	plan *Plan
+	now  time.Time
+
+	shares []share // which source group feeds which target group
+
+	source       map[string]group.Reading // by source group
+	sourceTopics map[string]topic.Topic
+	targetTopics map[string]topic.Topic
+	target       map[string]group.Reading // by target group
+
+	items  map[string][]*item // by target group
+	bounds map[topic.Partition]topic.Bounds
+	fresh  map[topic.Partition]topic.Stamp // first record that retention spares
+}
+
+// share is one source group on its way to one target group.
+type share struct{ from, to string }
+
+// item is one position on its way.
+type item struct {
+	from     string // source group
+	source   topic.Partition
+	target   topic.Partition
+	have     *Offset // S, nil when the group has none here
+	unstable bool
+	extra    bool // only the target group has it
+	result   *translate.Result
+}
+
+func (b *builder) begin() error {
+	in := &b.in
+	if in.Now == nil {
+		in.Now = time.Now
+	}
+	b.now = in.Now()
+	settle := in.Settle
+	switch {
+	case settle == 0:
+		settle = DefaultSettle
+	case settle < 0:
+		settle = 0
+	}
+	evidence := in.Translate.Evidence
+	if evidence == "" {
+		evidence = translate.KindAuto
+	}
+	b.plan.Created = b.now.UTC().Truncate(time.Millisecond)
+	b.plan.Options = Options{
+		Evidence: evidence, Header: in.Translate.Header, Encoding: in.Translate.Encoding, Quick: in.Translate.Quick,
+		CopyComplete: in.Translate.CopyComplete, SettleMS: settle.Milliseconds(), Accept: in.Accept,
+	}
+	bad := func(format string, args ...any) error {
+		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: "+format, append([]any{ErrInput}, args...)...)}
+	}
+	switch {
+	case in.To.Topics == nil || in.To.Log == nil:
+		return bad("the target has no topics to read")
+	case in.To.Read == nil && !in.TranslateOnly:
+		return bad("the target has no groups to read")
+	case in.From == nil && in.Given == nil:
+		return bad("without a source the positions must be given")
+	case in.AsGiven && in.Given == nil:
+		return bad("no positions are given")
+	case in.AsGiven && in.From != nil:
+		return bad("positions that are committed as given need no source")
+	}
+	if in.From != nil {
+		c := in.From.cluster()
+		b.plan.Source = &c
+		b.plan.SameCluster = sameCluster(c, b.plan.Target)
+		if b.plan.SameCluster {
+			b.plan.Kind = Copy
+		}
+	}
+	if in.AsGiven {
+		b.plan.Kind = Given
+	}
+	b.items = map[string][]*item{}
+	return nil
+}
+
+// sameCluster compares cluster IDs; brokers that have none are the same when
+// they were reached at the same addresses.
+func sameCluster(a, b Cluster) bool {
+	if a.ID != "" || b.ID != "" {
+		return a.ID == b.ID
+	}
+	return len(a.Bootstrap) > 0 && slices.Equal(a.Bootstrap, b.Bootstrap)
+}
+
+func (b *builder) event(e Event) {
+	if b.in.Progress != nil {
+		b.in.Progress(e)
+	}
+}
+
+func (b *builder) find(f Finding) { b.plan.Findings = append(b.plan.Findings, f) }
+
+// topicName is the name of a source topic on the target.
+func (b *builder) topicName(name string) string {
+	if b.in.AsGiven {
+		return name
+	}
+	return b.in.Route.Topic(name)
+}
+
+// groupFor is the target group of one topic of a source group; ok is false
+// when the route leaves the topic behind.
+func (b *builder) groupFor(name, topicName string) (string, bool) {
+	if b.in.AsGiven {
+		return name, true
+	}
+	return b.in.Route.GroupFor(name, topicName)
+}
+
+// groupNames are all target groups of a source group.
+func (b *builder) groupNames(name string) []string {
+	if b.in.AsGiven {
+		return []string{name}
+	}
+	return b.in.Route.Targets(name)
+}
+
+// chooseGroups finds the source groups and their names on the target.
+func (b *builder) chooseGroups(ctx context.Context) error {
+	names := map[string]bool{}
+	sel := b.in.Selection
+	switch {
+	case b.in.Given != nil:
+		for _, p := range b.in.Given {
+			if sel.Group(p.Group) && sel.Partition(p.Partition) {
+				names[p.Group] = true
+			}
+		}
+	case sel.OnlyLiteralGroups():
+		for _, name := range sel.LiteralGroups() {
+			if sel.Group(name) {
+				names[name] = true
+			}
+		}
+	default:
+		if err := b.listGroups(ctx, names); err != nil {
+			return err
+		}
+	}
+	if len(names) == 0 {
+		return &Error{
+			Op: "planning", Object: "the move", Err: fmt.Errorf("%w: no group is selected", ErrNothing),
+			Hint: "kferry group list shows the groups that can be seen",
+		}
+	}
+	for _, from := range sortedKeys(names) {
+		for _, to := range b.groupNames(from) {
+			if from == "" || to == "" {
+				return &Error{Op: "planning", Object: fmt.Sprintf("group %q", from), Err: fmt.Errorf("%w: a group has no name", ErrInput)}
+			}
+			b.shares = append(b.shares, share{from: from, to: to})
+			b.items[to] = nil
+		}
+	}
+	return nil
+}
+
+func (b *builder) listGroups(ctx context.Context, names map[string]bool) error {
+	if b.in.From.List == nil {
+		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: the source cannot list groups", ErrInput)}
+	}
+	b.event(Event{Stage: "listing groups"})
+	all, complete, err := b.in.From.List.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing groups of %s: %w", b.in.From.label(), err)
+	}
+	b.incomplete("", "listing the groups of "+b.in.From.label(), complete)
+	for _, g := range all {
+		if b.in.Selection.Group(g.Name) {
+			names[g.Name] = true
+		}
+	}
+	for _, name := range b.in.Selection.LiteralGroups() {
+		if b.in.Selection.Group(name) {
+			names[name] = true
+		}
+	}
+	return nil
+}
+
+// incomplete turns what a missing right may hide into a finding.
+func (b *builder) incomplete(name, what string, c group.Completeness) {
+	switch {
+	case len(c.Missing) > 0:
+		b.find(Finding{
+			Severity: Warning, Reason: ReasonIncomplete, Group: name,
+			Detail: what + " may have left something out: " + strings.Join(c.Missing, "; "),
+			Hint:   "grant the rights that are named and plan again",
+		})
+	case !c.Known:
+		b.find(Finding{
+			Severity: Note, Reason: ReasonIncomplete, Group: name,
+			Detail: what + ": the brokers do not tell whether anything was left out",
+		})
+	}
+}
+
+func (s *Side) label() string {
+	switch {
+	case s.Name != "":
+		return s.Name
+	case len(s.Bootstrap) > 0:
+		return s.Bootstrap[0]
+	default:
+		return "cluster " + s.ID
+	}
+}
+
+// readSource reads the source groups, or takes the given positions, and lays
+// out the items.
+func (b *builder) readSource(ctx context.Context) error {
+	b.source = map[string]group.Reading{}
+	if b.in.Given != nil {
+		return b.takeGiven()
+	}
+	names := map[string]bool{}
+	for _, s := range b.shares {
+		names[s.from] = true
+	}
+	b.event(Event{Stage: "reading groups of the source", Total: len(names)})
+	readings, err := b.in.From.Read.Read(ctx, sortedKeys(names))
+	if err != nil {
+		return fmt.Errorf("reading groups of %s: %w", b.in.From.label(), err)
+	}
+	for _, name := range sortedKeys(names) {
+		r, ok := readings[name]
+		if !ok {
+			r = group.Reading{Group: group.Group{Name: name, Kind: group.Unknown, State: group.Absent}, At: b.now}
+		}
+		if r.At.IsZero() {
+			r.At = b.now
+		}
+		b.source[name] = r
+		b.incomplete(name, fmt.Sprintf("reading group %q of %s", name, b.in.From.label()), r.Complete)
+	}
+	if err := b.checkRoute(); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(b.source) {
+		b.takeReading(name, b.source[name])
+	}
+	b.unmatched()
+	return b.collide()
+}
+
+// checkRoute has the route judge all source positions at once.
+func (b *builder) checkRoute() error {
+	var keys []position.Key
+	for name, r := range b.source {
+		for p := range r.Positions {
+			if b.in.Selection.Partition(p) {
+				keys = append(keys, position.Key{Group: name, Partition: p})
+			}
+		}
+	}
+	if err := b.in.Route.Check(keys); err != nil {
+		return fmt.Errorf("routing the positions: %w", err)
+	}
+	return nil
+}
+
+// unmatched says which parts of the selection selected nothing.
+func (b *builder) unmatched() {
+	for _, p := range slices.Concat(b.in.Selection.UnmatchedGroups(), b.in.Selection.UnmatchedTopics()) {
+		b.find(Finding{
+			Severity: Warning, Reason: ReasonUnmatched,
+			Detail: fmt.Sprintf("%s %s selects nothing", p.Option, p.Text),
+		})
+	}
+}
+
+func (b *builder) takeGiven() error {
+	var keys []position.Key
+	for _, p := range b.in.Given {
+		if !b.in.Selection.Group(p.Group) || !b.in.Selection.Partition(p.Partition) {
+			continue
+		}
+		keys = append(keys, p.Key())
+		to, ok := b.groupFor(p.Group, p.Partition.Topic)
+		if !ok {
+			continue
+		}
+		b.items[to] = append(b.items[to], &item{
+			from: p.Group, source: p.Partition, have: offsetOf(p),
+			target: topic.Partition{Topic: b.topicName(p.Partition.Topic), Partition: p.Partition.Partition},
+		})
+	}
+	if !b.in.AsGiven {
+		if err := b.in.Route.Check(keys); err != nil {
+			return fmt.Errorf("routing the positions: %w", err)
+		}
+	}
+	if b.plan.Source != nil {
+		b.find(Finding{
+			Severity: Note, Reason: ReasonUnchecked,
+			Detail: "the source positions were given; whether the groups still have them was not looked at",
+		})
+	}
+	return b.collide()
+}
+
+// takeReading lays out the items of one source group.
+func (b *builder) takeReading(name string, r group.Reading) {
+	left := map[leftKey][]int32{}
+	add := func(p topic.Partition, have *Offset, unstable bool) {
+		if !b.in.Selection.Partition(p) {
+			k := leftKey{p.Topic, "not selected"}
+			left[k] = append(left[k], p.Partition)
+			return
+		}
+		to, ok := b.groupFor(name, p.Topic)
+		if !ok {
+			k := leftKey{p.Topic, "the route leaves it behind"}
+			left[k] = append(left[k], p.Partition)
+			return
+		}
+		b.items[to] = append(b.items[to], &item{
+			from: name, source: p, have: have, unstable: unstable,
+			target: topic.Partition{Topic: b.topicName(p.Topic), Partition: p.Partition},
+		})
+	}
+	for p, pos := range r.Positions {
+		if !slices.Contains(r.Unstable, p) {
+			add(p, offsetOf(pos), false)
+		}
+	}
+	for _, p := range r.Unstable {
+		add(p, nil, true)
+	}
+	for k, partitions := range left {
+		slices.Sort(partitions)
+		b.plan.LeftBehind = append(b.plan.LeftBehind, LeftBehind{
+			Group: name, Topic: k.topic, Partitions: partitions, Reason: ReasonOutOfRoute, Detail: k.why,
+		})
+	}
+}
+
+// leftKey groups what is left behind.
+type leftKey struct{ topic, why string }
+
+// collide refuses a position that would be copied onto itself and, as the last
+// resort, two that would become one: the route has been checked for that.
+func (b *builder) collide() error {
+	for _, name := range sortedKeys(b.items) {
+		slices.SortFunc(b.items[name], func(x, y *item) int { return topic.Compare(x.target, y.target) })
+		for i, it := range b.items[name] {
+			switch {
+			case i > 0 && b.items[name][i-1].target == it.target:
+				return &Error{
+					Op: "planning", Object: fmt.Sprintf("group %q", name),
+					Err:  fmt.Errorf("%w: two positions become %s", ErrInput, it.target),
+					Hint: "each position may be given once",
+				}
+			case b.plan.Kind == Copy && b.in.Given == nil && it.from == name && it.source == it.target:
+				return &Error{
+					Op: "planning", Object: fmt.Sprintf("group %q", name),
+					Err:  fmt.Errorf("%w: %s would be copied onto itself", ErrCollision, it.source),
+					Hint: "source and target are the same cluster: give the group another name with --map-group",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// near names what may have been meant.
+func near(name string, all map[string]topic.Topic) string {
+	found := position.Near(name, sortedKeys(all), 3)
+	if len(found) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(found, ", ") + "?"
 }

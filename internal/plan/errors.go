@@ -27,10 +27,8 @@ var (
 	ErrRights = errors.New("missing right")
 	// ErrNothing: the selection finds no group, or no position.
 	ErrNothing = errors.New("nothing to do")
-	// ErrForgotten: a split leaves out a topic of the old group.
-	ErrForgotten = errors.New("topic forgotten")
-	// ErrCollision: two positions would become one.
-	ErrCollision = errors.New("two positions become one")
+	// ErrCollision: a position would be copied onto itself.
+	ErrCollision = errors.New("a position becomes itself")
 	// ErrInput: the input contradicts itself.
 	ErrInput = errors.New("contradictory input")
 	// ErrRun: the run cannot be rolled back or continued.

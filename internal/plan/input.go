@@ -5,7 +5,6 @@ import (
 
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/store"
-	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
 
@@ -14,27 +13,6 @@ import (
 // 5 s (DESIGN section 3).
 const DefaultSettle = 10 * time.Second
 
-// Picker is the user's selection, in names of the source (of the target where
-// there is no source). nil picks everything but internal topics.
-type Picker interface {
-	Group(name string) bool
-	Partition(p topic.Partition) bool
-}
-
-// Namer gives names on the target. nil keeps them.
-type Namer interface {
-	Group(source string) string
-	Topic(source string) string
-}
-
-// Share is one part of a split: the topics of one old group that one new group
-// takes.
-type Share struct {
-	From, To string
-	// Topic reports whether the new group takes a topic; nil takes all.
-	Topic func(name string) bool
-}
-
 // Input of Build.
 type Input struct {
 	// From is nil when there is no source. The same cluster as To makes a plan
@@ -42,15 +20,16 @@ type Input struct {
 	From *Side
 	To   Side
 
-	Pick Picker
-	Name Namer
-	// Shares, when not nil, say which group becomes which, instead of Pick and
-	// Name for groups. A topic of an old group that no share takes is
-	// ErrForgotten.
-	Shares []Share
+	// Selection is in names of the source (of the target where there is no
+	// source); nil selects everything. A group selected by its literal name
+	// that does not exist is in the plan, refused.
+	Selection *position.Selection
+	// Route gives the names on the target, and splits groups; nil keeps all
+	// names. Problems with it are a *position.RouteError.
+	Route *position.Route
 	// Given are positions to be used instead of those that the groups have.
-	// Group and topic are named as on the source (as on the target when AsGiven
-	// or From is nil).
+	// Group and topic are named as on the source, and Route gives their names
+	// on the target (as on the target when AsGiven: Route is not looked at).
 	Given []position.Position
 	// AsGiven commits Given without translation, after a check against the
 	// target's log.

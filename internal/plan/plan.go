@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -43,8 +44,10 @@ type Plan struct {
 	Source      *Cluster `json:"source"`
 	Target      Cluster  `json:"target"`
 	SameCluster bool     `json:"same_cluster"`
-	// Asked is the route and the selection in the user's words ("--group
-	// 'orders*'"), for people; what came of them is in Topics and Groups.
+	// Route is how names were given; Asked the selection in the user's words
+	// ("--group 'orders*'"), for people. What came of both is in Topics and
+	// Groups.
+	Route    position.RouteOptions `json:"route"`
 	Asked    []string  `json:"asked,omitempty"`
 	Options  Options   `json:"options"`
 	Summary  Summary   `json:"summary"`

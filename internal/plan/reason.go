@@ -23,6 +23,7 @@ const (
 	ReasonRetention        Reason = "retention"          // retention is about to delete unread records
 	ReasonPartialGroup     Reason = "partial-group"      // other positions of the group are blocked
 	ReasonOutOfRoute       Reason = "out-of-route"       // the user's selection leaves it out
+	ReasonUnmatched Reason = "unmatched" // a part of the selection selects nothing
 	ReasonIncomplete       Reason = "incomplete"         // something may be hidden for want of a right
 	ReasonIncarnationKnown Reason = "incarnation"        // the topic ID is not known, or not the pinned one
 	ReasonRelativeMetadata Reason = "relative-metadata"  // metadata counts from the offset
