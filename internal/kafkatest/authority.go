@@ -23,10 +23,10 @@ type Authority struct {
 	// and its key in PKCS #8.
 	CertFile, KeyFile string
 
-	serverStore string // key and certificate in one file, as Kafka's PEM stores are
-	cert        *x509.Certificate
-	key         *ecdsa.PrivateKey
-	dir         string
+	serverCert, serverKey string // PEM
+	cert                  *x509.Certificate
+	key                   *ecdsa.PrivateKey
+	dir                   string
 }
 
 // NewAuthority makes an authority, a certificate for brokers on 127.0.0.1 and
@@ -47,7 +47,7 @@ func NewAuthority(t testing.TB) *Authority {
 	}
 	a.CAFile = a.write(t, "ca.pem", pemOf("CERTIFICATE", der))
 	cert, key := a.issue(t, "localhost", 2)
-	a.serverStore = a.write(t, "server.pem", append(key, cert...))
+	a.serverCert, a.serverKey = string(cert), string(key)
 	cert, key = a.issue(t, "client", 3)
 	a.CertFile = a.write(t, "client.crt", cert)
 	a.KeyFile = a.write(t, "client.key", key)

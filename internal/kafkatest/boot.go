@@ -123,24 +123,20 @@ func (k *Kafka) boot(nodes []*node) error {
 			return err
 		}
 	}
-	if err := k.serving(ctx, nodes); err != nil {
-		return fmt.Errorf("%w; the end of the first broker's log:\n%s", err, k.nodes[0].logTail(tailLines))
-	}
-	return nil
+	return k.serving(ctx, nodes)
 }
 
 // listening waits until the node accepts connections, or is gone.
 func (k *Kafka) listening(ctx context.Context, n *node) error {
 	for {
-		if n.proc.ended() {
-			return n.lost()
+		if err := k.revive(n); err != nil {
+			return err
 		}
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", n.address(portPlain))
 		if err == nil {
 			return conn.Close()
 		}
 		select {
-		case <-n.proc.done:
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for node %d: %w; the end of its log:\n%s", n.id, err, n.logTail(tailLines))
@@ -165,16 +161,39 @@ func (k *Kafka) serving(ctx context.Context, started []*node) error {
 			return nil
 		}
 		for _, n := range started {
-			if n.proc.ended() {
-				return n.lost()
+			if err := k.revive(n); err != nil {
+				return err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the cluster: %w", err)
+			return fmt.Errorf("waiting for the cluster: %w; %s", err, k.tails(started))
 		case <-time.After(30 * time.Millisecond):
 		}
 	}
+}
+
+// revive is called while waiting for a node: an end of it is the end of the
+// waiting, with one exception. Kafka before KRaft gives up when ZooKeeper still
+// has the registration of its crashed former self, until that session times
+// out, and whoever runs it is to start it again.
+func (k *Kafka) revive(n *node) error {
+	if !n.proc.ended() {
+		return nil
+	}
+	if k.zookeeper == nil || !strings.Contains(n.logTail(manyLines), "NodeExistsException") {
+		return n.lost()
+	}
+	return n.run(k.install)
+}
+
+// tails shows the end of each node's log.
+func (k *Kafka) tails(nodes []*node) string {
+	var b strings.Builder
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "the end of the log of node %d:\n%s\n", n.id, n.logTail(tailLines))
+	}
+	return b.String()
 }
 
 // running counts the brokers that have not been stopped.

@@ -21,6 +21,9 @@ const (
 // tailLines of a log make a failure readable without drowning it.
 const tailLines = 30
 
+// manyLines hold the reason of an end also where an orderly shutdown follows it.
+const manyLines = 300
+
 // node is one Java process of a cluster: a broker or ZooKeeper.
 type node struct {
 	id     int
@@ -30,6 +33,7 @@ type node struct {
 	heap   string
 	proc   *process
 	config string
+	from   int64 // where in the log the present run begins
 }
 
 func (n *node) dir(name string) string { return filepath.Join(n.root, name) }
@@ -40,7 +44,7 @@ func (n *node) address(port int) string {
 
 func (n *node) log() string { return n.dir("server.log") }
 
-func (n *node) logTail(lines int) string { return logTail(n.log(), lines) }
+func (n *node) logTail(lines int) string { return logTail(n.log(), n.from, lines) }
 
 func (n *node) kill() {
 	if n.proc != nil {
@@ -57,6 +61,9 @@ func (n *node) run(in *Install) error {
 		return fmt.Errorf("opening the log of node %d: %w", n.id, err)
 	}
 	defer log.Close()
+	if info, err := log.Stat(); err == nil {
+		n.from = info.Size()
+	}
 	cmd := in.command(n.root, n.heap, n.main...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if n.proc, err = spawn(cmd); err != nil {
@@ -97,9 +104,20 @@ func writeLog4j(dir, level string) error {
 
 // lost explains a process that has ended: whether a port was the reason.
 func (n *node) lost() error {
-	tail := n.logTail(200)
+	tail := n.logTail(manyLines)
 	if strings.Contains(tail, "Address already in use") || strings.Contains(tail, "BindException") {
 		return fmt.Errorf("node %d: %w", n.id, errPortTaken)
 	}
-	return fmt.Errorf("node %d ended (%w); the end of its log:\n%s", n.id, n.proc.err, lastLines(tail, tailLines))
+	return fmt.Errorf("node %d ended (%w); the end of its log:\n%s", n.id, n.proc.err, lastLines(withoutInfo(tail), tailLines))
+}
+
+// withoutInfo leaves out the log of an orderly shutdown, which hides its reason.
+func withoutInfo(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, " INFO ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }

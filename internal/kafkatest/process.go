@@ -81,19 +81,19 @@ func (p *process) stop(grace time.Duration) bool {
 	}
 }
 
-// logTail returns the last lines of a log file, for messages.
-func logTail(path string, lines int) string {
+// logTail returns the last lines of a log file from an offset on, for messages.
+func logTail(path string, from int64, lines int) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
 	}
 	defer f.Close()
-	const most = 32 << 10
 	info, err := f.Stat()
 	if err != nil {
 		return err.Error()
 	}
-	b := make([]byte, min(info.Size(), most))
+	const most = 128 << 10
+	b := make([]byte, min(max(info.Size()-from, 0), most))
 	if _, err := f.ReadAt(b, info.Size()-int64(len(b))); err != nil {
 		return err.Error()
 	}

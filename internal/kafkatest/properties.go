@@ -57,12 +57,17 @@ func (k *Kafka) properties(n *node) map[string]string {
 		for _, v := range k.nodes {
 			voters = append(voters, strconv.Itoa(v.id)+"@"+v.address(portController))
 		}
+		// After a crash the broker may register again only when its old session
+		// has ended: nine seconds otherwise.
+		m["broker.session.timeout.ms"] = "4000"
+		m["broker.heartbeat.interval.ms"] = "500"
 		m["process.roles"] = "broker,controller"
 		m["node.id"] = strconv.Itoa(n.id)
 		m["controller.listener.names"] = "CONTROLLER"
 		m["controller.quorum.voters"] = strings.Join(voters, ",")
 	} else {
 		m["broker.id"] = strconv.Itoa(n.id)
+		m["zookeeper.session.timeout.ms"] = "4000" // for the same reason
 		m["zookeeper.connect"] = k.zookeeper.address(portPlain)
 	}
 	m["listeners"] = strings.Join(listeners, ",")
@@ -107,9 +112,10 @@ func (l Listener) properties() map[string]string {
 		}
 	}
 	if strings.HasSuffix(l.Protocol, "SSL") && l.Authority != nil {
-		// PEM stores: KIP-651, from 2.7 on.
+		// PEM stores: KIP-651, from 2.7 on, where one in a file must have a password.
 		m["ssl.keystore.type"] = "PEM"
-		m["ssl.keystore.location"] = l.Authority.serverStore
+		m["ssl.keystore.certificate.chain"] = l.Authority.serverCert
+		m["ssl.keystore.key"] = l.Authority.serverKey
 		m["ssl.truststore.type"] = "PEM"
 		m["ssl.truststore.location"] = l.Authority.CAFile
 		m["ssl.client.auth"] = l.ClientAuth
