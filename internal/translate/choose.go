@@ -95,6 +95,11 @@ func (sv *survey) header(opt *Options) (evidence, error) {
 		all = append(all, partition...)
 	}
 	enc, ok := recogniseEncoding(all, sv.highest, knownEncoding(name))
+	if !ok && sv.highest >= 0 {
+		// Offsets above the source's end are of another incarnation, which the
+		// search says better than we can here.
+		enc, ok = recogniseEncoding(all, -1, knownEncoding(name))
+	}
 	if !ok {
 		return &none{
 			why:  fmt.Sprintf("the values of header %q are no source offsets in one encoding (for example %s at offset %d)", name, printable(all[0].value), all[0].pos),

@@ -99,6 +99,9 @@ func (s *side) read(ctx context.Context, x int64, size int32) (*stretch, error) 
 		if got.next > x {
 			return got, nil
 		}
+		if len(got.recs) > 0 {
+			return nil, fmt.Errorf("%w: reading %s at offset %d was answered with earlier records only", errUnreadable, s.part, x)
+		}
 		// A log that ends below x has been cut back since its bounds were read.
 		if end := answeredEnd(chunk, committed); end >= 0 && end <= x {
 			return nil, fmt.Errorf("%w: %s now ends at %d, below the %d seen before", errUnreadable, s.part, end, s.limit)
