@@ -63,7 +63,13 @@ func (s Store) read() ([]byte, string, error) {
 		kind = sniff(data)
 	}
 	switch kind {
-	case PEM, JKS, PKCS12:
+	case PEM:
+		return data, PEM, nil
+	case JKS, PKCS12:
+		// Java reads either format under either name (keystore.type.compat).
+		if s := sniff(data); s != PEM {
+			kind = s
+		}
 		return data, kind, nil
 	default:
 		return nil, "", fmt.Errorf("store type %q: %w (supported: PEM, JKS, PKCS12)", s.Type, ErrUnsupported)
