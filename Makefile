@@ -1,0 +1,64 @@
+# Every target works on a clean checkout with Go; the tests on a real Apache
+# Kafka need Java and Maven too, and say so where they are missing.
+
+GO       ?= go
+GOTEST   := $(GO) run ./hack/gotest
+POSITIONS ?= 1000000
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/kferry, static and without paths of this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: ## see a consumer group cross between two embedded clusters
+	@$(GO) run ./cmd/kferry demo
+
+.PHONY: test
+test: ## run all tests: unit, real Kafka, stories; says what could not run
+	@$(GOTEST) unit kafka stories
+
+.PHONY: test-unit
+test-unit: ## run the tests that need nothing but Go
+	@$(GOTEST) unit
+
+.PHONY: test-kafka
+test-kafka: ## run the tests on a real Apache Kafka, stories left out
+	@$(GOTEST) kafka
+
+.PHONY: stories
+stories: ## run the stories: what a user does, on a real Apache Kafka
+	@$(GOTEST) stories
+
+.PHONY: kafka
+kafka: ## fetch the jars of Apache Kafka that the tests use
+	@$(GO) run ./internal/kafkatest/cmd/fetch
+
+.PHONY: lint
+lint: ## run golangci-lint: house style and the layers of ARCHITECTURE.md
+	@bin=$$(hack/tools) && "$$bin/golangci-lint" run ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	@bin=$$(hack/tools) && "$$bin/golangci-lint" fmt ./...
+
+.PHONY: bench
+bench: ## print costs as counts and ratios
+	@$(GO) run ./bench
+
+.PHONY: oracle
+oracle: ## check POSITIONS=1000000 random positions against a full scan
+	KFERRY_ORACLE_POSITIONS=$(POSITIONS) $(GO) test ./internal/oracle -run TestOracle -timeout 60m -count=1 -v
+
+.PHONY: mutants
+mutants: ## see that the oracle catches every known mistake
+	$(GO) test ./internal/oracle -run TestMutants -timeout 30m -count=1 -v
+
+.PHONY: clean
+clean: ## remove what the other targets have built
+	rm -rf bin dist .cache
