@@ -152,6 +152,9 @@ func Create(ctx context.Context, b *store.Bucket, info Info, opts *Options) (*Ru
 	}
 	info.Who = *o.Who
 	info.Created = o.Now().UTC()
+	if info.Clusters == nil {
+		info.Clusters = []Cluster{}
+	}
 	if err := putInfo(ctx, b, &info); err != nil {
 		return nil, fmt.Errorf("creating a run: %w", err)
 	}

@@ -35,5 +35,8 @@ func started(pid int) string {
 	if len(fields) < 20 {
 		return ""
 	}
+	if state := string(fields[0]); state == "Z" || state == "X" {
+		return state // dead, and only not yet waited for by its parent
+	}
 	return string(fields[19])
 }

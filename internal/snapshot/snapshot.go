@@ -44,6 +44,8 @@ type Trigger struct {
 // Snapshot holds the positions of groups on one cluster.
 type Snapshot struct {
 	Summary
+	// Groups come last in the stored form, so that a summary can be read
+	// without them.
 	Groups []Group `json:"groups"`
 }
 
@@ -146,13 +148,6 @@ func (p *Position) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("position of %s/%d: one of metadata and metadata_base64 is needed", s.Topic, s.Partition)
 	}
 	return nil
-}
-
-// stored is the body of a stored snapshot: groups come last, so that a summary
-// can be read without them.
-type stored struct {
-	Summary
-	Groups []Group `json:"groups"`
 }
 
 // ErrInvalid says that a snapshot contradicts itself; it is not saved, and not

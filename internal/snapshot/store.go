@@ -34,7 +34,7 @@ func Save(ctx context.Context, b *store.Bucket, s *Snapshot) (string, error) {
 	}
 	for try := 1; ; try++ {
 		c.ID = store.NewID(c.Created)
-		err := b.PutJSON(ctx, key(c.ClusterID, c.ID), Format, version, stored(c))
+		err := b.PutJSON(ctx, key(c.ClusterID, c.ID), Format, version, &c)
 		switch {
 		case err == nil:
 			return c.ID, nil
@@ -51,11 +51,10 @@ func Load(ctx context.Context, b *store.Bucket, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading snapshot %q: %w", id, err)
 	}
-	var body stored
-	if _, err := b.GetJSON(ctx, k, Format, version, &body); err != nil {
+	var s Snapshot
+	if _, err := b.GetJSON(ctx, k, Format, version, &s); err != nil {
 		return nil, fmt.Errorf("loading snapshot %q: %w", id, err)
 	}
-	s := Snapshot(body)
 	if s.ID != id || k != key(s.ClusterID, id) || s.Kind != KindFull || s.Base != "" {
 		return nil, fmt.Errorf("loading snapshot %q: %w: %s holds %s snapshot %q of cluster %q", id, ErrInvalid, k, s.Kind, s.ID, s.ClusterID)
 	}
@@ -65,7 +64,8 @@ func Load(ctx context.Context, b *store.Bucket, id string) (*Snapshot, error) {
 	return &s, nil
 }
 
-// find returns the key of a snapshot. There are few clusters, so each is asked.
+// find returns the key of a snapshot. IDs do not say of which cluster, so all
+// keys are listed.
 func find(ctx context.Context, b *store.Bucket, id string) (string, error) {
 	if !store.IsID(id) {
 		return "", fmt.Errorf("%w: a snapshot is named like 20261121T114527Z-7f3a9c", store.ErrNotFound)
