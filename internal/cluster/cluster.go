@@ -97,7 +97,7 @@ func (c *Cluster) clientOptions(con *connector) ([]kgo.Opt, error) {
 		kgo.SeedBrokers(c.login.Seeds...),
 		kgo.ClientID(c.login.ClientID),
 		kgo.Dialer(con.connect),
-		kgo.WithHooks(c.stats),
+		kgo.WithHooks(c.stats, con),
 		kgo.BrokerMaxReadBytes(maxRead),
 		kgo.RetryTimeout(c.login.RequestTimeout),
 		// The default of 5 s between two metadata requests is too long after a

@@ -181,6 +181,18 @@ func TestOpenSilentAddress(t *testing.T) {
 	}
 }
 
+func TestOpenBlackHole(t *testing.T) {
+	t.Parallel()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	e := connectError(t, Login{Seeds: []string{"10.0.0.1:9092"}, DialTimeout: 100 * time.Millisecond}, &Options{Dial: dial})
+	if e.Stage != StageDial || !strings.Contains(e.Hint, "firewalls") || e.After < 100*time.Millisecond {
+		t.Fatalf("%+v", e)
+	}
+}
+
 func TestOpenUnknownHost(t *testing.T) {
 	t.Parallel()
 	dial := func(context.Context, string, string) (net.Conn, error) {

@@ -5,8 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // connector dials for the Kafka client and remembers per address what came
@@ -21,10 +25,15 @@ type connector struct {
 	last map[string]*sight
 }
 
-// sight is what was read from the last connection to an address.
+// sight is what is known of the last connection to an address.
 type sight struct {
+	// stage is what it is in the middle of: a caller whose time is over does
+	// not get the dialer's own error.
+	stage Stage
 	read  int64
 	alert bool // the first byte was that of a TLS alert
+	// login: the connection ended in the middle of a SASL login.
+	login bool
 }
 
 func newConnector(l Login, o Options) (*connector, error) {
@@ -57,6 +66,7 @@ func (c *connector) seen(addr string) sight {
 func (c *connector) connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.login.DialTimeout)
 	defer cancel()
+	s := c.begin(addr)
 	conn, err := c.dial(ctx, network, addr)
 	if err != nil {
 		var dns *net.DNSError
@@ -65,14 +75,12 @@ func (c *connector) connect(ctx context.Context, network, addr string) (net.Conn
 		}
 		return nil, &dialError{stage: StageDial, err: err}
 	}
-	s := &sight{}
-	c.mu.Lock()
-	c.last[addr] = s
-	c.mu.Unlock()
 	conn = &watched{Conn: conn, c: c, s: s}
 	if c.tls == nil {
+		c.reach(s, StageRequest)
 		return conn, nil
 	}
+	c.reach(s, StageTLS)
 	cfg := c.tls.Clone()
 	if cfg.ServerName == "" {
 		// The address was checked to be host:port.
@@ -83,7 +91,38 @@ func (c *connector) connect(ctx context.Context, network, addr string) (net.Conn
 		_ = conn.Close()
 		return nil, &dialError{stage: StageTLS, err: err}
 	}
+	c.reach(s, StageRequest)
 	return t, nil
+}
+
+// begin notes a new connection to addr.
+func (c *connector) begin(addr string) *sight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &sight{stage: StageDial}
+	c.last[addr] = s
+	return s
+}
+
+func (c *connector) reach(s *sight, stage Stage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.stage = stage
+}
+
+var _ kgo.HookBrokerRead = (*connector)(nil)
+
+// OnBrokerRead notes a connection that ended while the client waited for an
+// answer about its login: some brokers close instead of answering.
+func (c *connector) OnBrokerRead(b kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if err == nil || (kmsg.Key(key) != kmsg.SASLHandshake && kmsg.Key(key) != kmsg.SASLAuthenticate) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.last[net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))]; s != nil {
+		s.login = true
+	}
 }
 
 // watched notes what comes back on a connection.

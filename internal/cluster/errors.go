@@ -121,15 +121,19 @@ func (c *connector) explain(addr string, err error) (Stage, error, string) {
 
 func (c *connector) stageOf(addr string, err error) Stage {
 	var de *dialError
-	var alert tls.AlertError
+	seen := c.seen(addr)
 	switch {
 	case errors.As(err, &de):
 		return de.stage
-	case errors.As(err, &alert):
+	case isAlert(err):
 		return StageTLS
 	case isAuth(err):
 		return StageSASL
-	case c.login.Security.SASL == nil && isClosed(err) && c.seen(addr).read > 0:
+	case isTimeout(err) && seen.stage != "":
+		return seen.stage
+	case isClosed(err) && seen.login:
+		return StageSASL
+	case c.login.Security.SASL == nil && isClosed(err) && seen.read > 0 && !seen.alert:
 		// The listener answered ApiVersions and closed at the next request:
 		// it wants a login (SaslServerAuthenticator).
 		return StageSASL
@@ -141,6 +145,13 @@ func (c *connector) stageOf(addr string, err error) Stage {
 func isAuth(err error) bool {
 	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) ||
 		errors.Is(err, kerr.IllegalSaslState)
+}
+
+// isAlert recognises a TLS alert that the other side sent. crypto/tls shows it
+// as an OpError of this operation only.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // isClosed recognises a connection that the other side ended.
@@ -204,7 +215,6 @@ func tlsHint(protocol string, err error) string {
 		name    *x509.HostnameError
 		invalid *x509.CertificateInvalidError
 		header  tls.RecordHeaderError
-		alert   tls.AlertError
 		u       x509.UnknownAuthorityError
 		h       x509.HostnameError
 		i       x509.CertificateInvalidError
@@ -218,7 +228,7 @@ func tlsHint(protocol string, err error) string {
 		return "the broker's certificate is not valid: look at its dates and its use"
 	case errors.As(err, &header):
 		return fmt.Sprintf("the port does not speak TLS and security.protocol is %s: it looks like the wrong security protocol; use PLAINTEXT or SASL_PLAINTEXT", protocol)
-	case errors.As(err, &alert):
+	case isAlert(err):
 		return "the broker refused our side of TLS: it may want a client certificate (--tls-cert and --tls-key, or ssl.keystore.location)"
 	case isClosed(err), isTimeout(err):
 		return fmt.Sprintf("it looks like the wrong security protocol (%s here): a port without TLS closes such a connection or waits", protocol)
