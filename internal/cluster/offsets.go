@@ -152,21 +152,11 @@ func (c *Cluster) list(ctx context.Context, at map[topic.Partition]int64, isolat
 	return out, nil
 }
 
-// EpochAsk asks where a leader epoch ended.
-type EpochAsk struct {
-	Partition topic.Partition
-	Epoch     int32
-}
-
-// EpochEnd is the answer to an EpochAsk.
-type EpochEnd struct {
-	// Epoch is the largest epoch at or below the one asked for that the log
-	// has; -1 when it has none.
-	Epoch int32
-	// End is one past the last offset of that epoch; -1 when it has none.
-	End int64
-	Err error
-}
+// EpochAsk and EpochEnd are the words of topic.
+type (
+	EpochAsk = topic.EpochAsk
+	EpochEnd = topic.EpochEnd
+)
 
 // EpochEnd asks where leader epochs end (OffsetForLeaderEpoch, KIP-320). An
 // end below a position of that epoch means that the log was cut there. Each

@@ -133,3 +133,24 @@ type EpochEnd struct {
 	End int64
 	Err error
 }
+
+// OpenTransaction is a transaction that has begun on a partition and not
+// ended. One that never ends is a hanging transaction: the last stable offset
+// stands still at its start.
+type OpenTransaction struct {
+	ProducerID    int64
+	ProducerEpoch int32
+	// Start is the offset of its first record on the partition.
+	Start int64
+	// LastTimestamp of its producer on the partition, in milliseconds since
+	// the epoch; -1 when unknown. Its age is counted from there.
+	LastTimestamp int64
+}
+
+// Producers are the open transactions of one partition.
+type Producers struct {
+	Open []OpenTransaction
+	// Err says why they are not known: DescribeProducers needs READ on the
+	// topic.
+	Err error
+}

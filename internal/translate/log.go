@@ -25,3 +25,10 @@ type Log interface {
 type Epochs interface {
 	EpochEnd(ctx context.Context, asks []topic.EpochAsk) (map[topic.Partition]topic.EpochEnd, error)
 }
+
+// Transactions is an ability of logs that can name open transactions
+// (DescribeProducers, KIP-664, brokers from 2.8 on). known is false where the
+// brokers cannot tell.
+type Transactions interface {
+	OpenTransactions(ctx context.Context, ps []topic.Partition) (open map[topic.Partition]topic.Producers, known bool, err error)
+}

@@ -202,7 +202,7 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 				fmt.Sprintf("%s; the source has records below %d, from offset %d on", s.noCopyText(), a.s, below.Offset),
 				"wait until the mover has copied them")
 		case s.tgt.limit > s.tgt.bounds.Start && s.tgt.limit < s.tgt.bounds.End:
-			s.hold([]*ask{a}, ReasonOpenTransaction, "transactions are open on "+s.tgt.part.String(), "wait until they end")
+			s.hold([]*ask{a}, ReasonOpenTransaction, "transactions are open on "+s.tgt.part.String(), s.openTransactions(ctx))
 		default:
 			a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 			s.settle(a, AtEnd, KnownRead)

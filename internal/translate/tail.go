@@ -3,8 +3,11 @@ package translate
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/kferry/kferry/internal/batch"
+	"github.com/kferry/kferry/internal/topic"
 )
 
 // tail holds the positions above the last copy of which the target does not
@@ -22,7 +25,7 @@ func (s *solver) tail(ctx context.Context) error {
 		if missing && !s.opt.CopyComplete {
 			reason, hint := ReasonNotCopied, "wait until the mover has copied them; if it has ended, say so with --copy-complete"
 			if s.tgt.limit < s.tgt.bounds.End {
-				reason, hint = ReasonOpenTransaction, "transactions are open on "+s.tgt.part.String()+"; wait until they end"
+				reason, hint = ReasonOpenTransaction, s.openTransactions(ctx)
 			}
 			s.hold([]*ask{a}, reason, fmt.Sprintf("copied through %d of %d: %s", s.end.h+1, a.s, why), hint)
 			continue
@@ -128,5 +131,36 @@ func (s *solver) firstData(ctx context.Context, from, next int64) (*batch.Entry,
 		if err != nil || e == nil || e.Kind == batch.Data {
 			return e, err
 		}
+	}
+}
+
+// openTransactions names what keeps the target's last stable offset where it
+// is. What cannot be learned is said and is no error: the position is held in
+// any case.
+func (s *solver) openTransactions(ctx context.Context) string {
+	where := fmt.Sprintf("a transaction is open on %s from offset %d on", s.tgt.part, s.tgt.limit)
+	advice := "; wait until it ends, or end a hanging one with kafka-transactions --abort"
+	log, ok := s.tgt.rounds.logs[onTarget].(Transactions)
+	if !ok {
+		return where + advice
+	}
+	found, known, err := log.OpenTransactions(ctx, []topic.Partition{s.tgt.part})
+	switch p := found[s.tgt.part]; {
+	case err != nil:
+		return fmt.Sprintf("%s (its producer is not known: %v)%s", where, err, advice)
+	case !known:
+		return where + " (brokers before 2.8 do not name its producer)" + advice
+	case p.Err != nil:
+		return fmt.Sprintf("%s (its producer is not known: %v)%s", where, p.Err, advice)
+	case len(p.Open) == 0:
+		return where + advice
+	default:
+		first := slices.MinFunc(p.Open, func(a, b topic.OpenTransaction) int { return int(min(max(a.Start-b.Start, -1), 1)) })
+		age := "of unknown age"
+		if first.LastTimestamp >= 0 {
+			age = "silent for " + s.opt.Now().Sub(time.UnixMilli(first.LastTimestamp)).Round(time.Second).String()
+		}
+		return fmt.Sprintf("producer %d (epoch %d) has a transaction open on %s since offset %d, %s%s",
+			first.ProducerID, first.ProducerEpoch, s.tgt.part, first.Start, age, advice)
 	}
 }
