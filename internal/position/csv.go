@@ -107,6 +107,14 @@ func (e *UnwritableError) Error() string {
 	return fmt.Sprintf("writing position %s: %s", e.Position.Key(), e.Reason)
 }
 
+// writable refuses names that no text file can hold.
+func writable(p Position) error {
+	if utf8.ValidString(p.Group) && utf8.ValidString(p.Partition.Topic) {
+		return nil
+	}
+	return &UnwritableError{Position: p, Reason: "the name is not UTF-8"}
+}
+
 // WriteCSV writes a set as group,topic,partition,offset, or with a group in
 // the options as topic,partition,offset: no header row, lines end with LF,
 // RFC 4180 quoting where a field needs it. Metadata and leader epochs are not
@@ -120,10 +128,10 @@ func WriteCSV(w io.Writer, s *Set, opts *CSVOptions) error {
 	// Judged before the first byte goes out, so that nobody is left with half
 	// a file.
 	for p := range s.Each() {
-		switch {
-		case !utf8.ValidString(p.Group) || !utf8.ValidString(p.Partition.Topic):
-			return &UnwritableError{Position: p, Reason: "the name is not UTF-8"}
-		case group != "" && p.Group != group:
+		if err := writable(p); err != nil {
+			return err
+		}
+		if group != "" && p.Group != group {
 			return &UnwritableError{Position: p, Reason: fmt.Sprintf("the file has no group column and is for group %q", group)}
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/kferry/kferry/internal/topic"
@@ -53,8 +55,8 @@ type jsonPosition struct {
 // a line. Names that are not UTF-8 are an *UnwritableError.
 func WriteJSON(w io.Writer, s *Set, from Origin) error {
 	for p := range s.Each() {
-		if !utf8.ValidString(p.Group) || !utf8.ValidString(p.Partition.Topic) {
-			return &UnwritableError{Position: p, Reason: "the name is not UTF-8"}
+		if err := writable(p); err != nil {
+			return err
 		}
 	}
 	head := jsonHead{Format: JSONFormat, Version: JSONVersion, Cluster: from.Cluster, ClusterID: from.ClusterID}
@@ -220,7 +222,17 @@ func (j *jsonReader) position(dec *json.Decoder, i int) error {
 		if !known {
 			return skip(dec)
 		}
-		err := dec.Decode(to)
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return err
+		}
+		// encoding/json would put U+FFFD in place of what is no character, and
+		// make it another name.
+		if !unchanged(raw) {
+			j.report(i, key, "is not UTF-8")
+			return nil
+		}
+		err := json.Unmarshal(raw, to)
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			j.report(i, key, "%s is not a %s of this size", wrong.Value, wrong.Type)
@@ -285,6 +297,43 @@ func object(dec *json.Decoder, each func(key string) error) error {
 		}
 	}
 	return delim(dec, '}')
+}
+
+// unchanged reports whether every character of a string value is one: no
+// broken UTF-8 and no half of a surrogate pair.
+func unchanged(raw json.RawMessage) bool {
+	if !utf8.Valid(raw) {
+		return false
+	}
+	for i := 0; i+6 <= len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		unit, isUnit := escaped(raw[i:])
+		if !isUnit {
+			i++ // the character behind the backslash is not one itself
+			continue
+		}
+		i += 5
+		if !utf16.IsSurrogate(unit) {
+			continue
+		}
+		low, _ := escaped(raw[i+1:])
+		if utf16.DecodeRune(unit, low) == utf8.RuneError {
+			return false
+		}
+		i += 6
+	}
+	return true
+}
+
+// escaped reads \uXXXX.
+func escaped(b []byte) (rune, bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func delim(dec *json.Decoder, want json.Delim) error {

@@ -26,8 +26,13 @@ type kmapOffset struct {
 
 // WriteKmap writes a set as the JSON of kmap's -save-offsets. Leader epochs and
 // metadata are not in it. The time is RFC 3339 in UTC, the same for all
-// groups. The file is built in memory, as kmap's readers take it.
+// groups. Names that are not UTF-8 are an *UnwritableError. The file is built in memory, as kmap's readers take it.
 func WriteKmap(w io.Writer, s *Set, from Origin) error {
+	for p := range s.Each() {
+		if err := writable(p); err != nil {
+			return err
+		}
+	}
 	at := from.At.UTC().Format(time.RFC3339)
 	file := kmapFile{Timestamp: at, Cluster: from.Cluster, Groups: []kmapGroup{}}
 	for _, name := range s.Groups() {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ type decoder struct {
 	file     string
 	places   map[string]place // of each value that the file has, by its path
 	problems []Problem
+	unread   []string // paths of what could not be read
 }
 
 // decode reads a whole file into a struct and tells where each value stands.
@@ -30,7 +32,7 @@ func decode(file string, data []byte, into any) *decoder {
 	d := &decoder{file: file, places: make(map[string]place)}
 	body, problem := parse(file, data)
 	if problem != nil {
-		d.problems = append(d.problems, *problem)
+		d.problems, d.unread = append(d.problems, *problem), append(d.unread, "")
 		return d
 	}
 	if body != nil {
@@ -42,18 +44,38 @@ func decode(file string, data []byte, into any) *decoder {
 func (d *decoder) report(tk *token.Token, path, message, hint string) {
 	p := at(d.file, tk, message, hint)
 	p.Path = path
-	d.problems = append(d.problems, *p)
+	d.problems, d.unread = append(d.problems, *p), append(d.unread, path)
 }
 
-// validated adds problems that were found by looking at the values.
+// validated adds problems that were found by looking at the values. One that
+// may only follow from a value that could not be read is left out: a name that
+// is missing because its key is misspelt is one problem and not two.
 func (d *decoder) validated(ps []api.Problem) {
 	for _, p := range ps {
+		if d.follows(p.Path) {
+			continue
+		}
 		where := d.nearest(p.Path)
 		d.problems = append(d.problems, Problem{
 			File: d.file, Line: where.line, Column: where.column,
 			Path: p.Path, Message: p.Message, Hint: p.Hint,
 		})
 	}
+}
+
+// follows reports whether a value, or what a missing value is missing in, has
+// a part that could not be read.
+func (d *decoder) follows(path string) bool {
+	if _, there := d.places[path]; !there {
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return slices.ContainsFunc(d.unread, func(bad string) bool { return within(bad, path) || within(path, bad) })
+}
+
+// within reports whether a path is another one or leads below it.
+func within(path, above string) bool {
+	rest, ok := strings.CutPrefix(path, above)
+	return ok && (above == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // nearest returns the place of a value; of one that is missing, the place of

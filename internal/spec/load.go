@@ -207,11 +207,6 @@ func readConfig(file string, data []byte, home string, mode fs.FileMode) (*Loade
 	l := &Loaded{File: file}
 	d := decode(file, data, &l.Config)
 	l.places = d.places
-	if len(d.problems) > 0 {
-		// What the file lacks is not known while some of it could not be read,
-		// so that the checks of whole values would report what is not so.
-		return nil, asError(d.problems)
-	}
 	before := clone(l.Config)
 	l.Config.SetDefaults()
 	d.validated(overridden(reflect.ValueOf(before), reflect.ValueOf(l.Config), d.places))

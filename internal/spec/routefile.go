@@ -22,9 +22,6 @@ func LoadRoute(path string) (*api.Route, error) {
 func ReadRoute(file string, data []byte) (*api.Route, error) {
 	r := new(api.Route)
 	d := decode(file, data, r)
-	if len(d.problems) > 0 {
-		return nil, asError(d.problems)
-	}
 	r.SetDefaults()
 	d.validated(r.Validate())
 	if len(d.problems) == 0 {
