@@ -3,11 +3,439 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/snapshot"
+	"github.com/kferry/kferry/internal/topic"
 )
 
 // Apply does what the plan says, or continues a run of it that was cut short.
-// Report is also given with ErrInterrupted, ErrStale and whenever a run exists.
+// Groups that are stale by now are refused and the others applied, unless
+// AllOrNothing is set: then nothing is applied and the error is ErrStale. A
+// group that the journal has as done is never touched again, even if it has
+// moved since. The report is also given with an error, as soon as a run exists.
+// Errors: ErrForeign, ErrStale, ErrInterrupted, ErrRun (rolled back since), and
+// those of package run (ErrHeld, ErrFenced).
 func Apply(ctx context.Context, p *Plan, in ApplyInput) (*Report, error) {
-	_, _, _ = ctx, p, in
-	return nil, errors.New("not built yet")
+	a := &applier{plan: p, in: in}
+	if err := a.begin(); err != nil {
+		return nil, err
+	}
+	if in.AllOrNothing && !p.AllApplicable() {
+		a.reportRest()
+		return a.report, a.error(ErrStale, "a group of the plan cannot be applied", "leave out --all-or-nothing, or plan again")
+	}
+	if len(a.todo) == 0 {
+		a.reportRest()
+		return a.report, nil
+	}
+	if done, err := a.open(ctx); done || err != nil {
+		return a.reportWhen(err)
+	}
+	held, err := a.hold(ctx)
+	if err != nil {
+		return a.report, fmt.Errorf("applying run %s: %w", a.run.ID(), err)
+	}
+	err = a.carryOut(held)
+	a.reportRest()
+	err = a.end(held, err)
+	if errors.Is(err, ErrInterrupted) {
+		err = a.error(ErrInterrupted, "", "kferry apply with the same plan goes on from here")
+	}
+	return a.report, err
+}
+
+// applier is one call of Apply.
+type applier struct {
+	execution
+	plan   *Plan
+	in     ApplyInput
+	digest string
+	todo   map[string]*Group // those that the plan would write
+}
+
+func (a *applier) error(kind error, detail, hint string) error {
+	err := kind
+	if detail != "" {
+		err = fmt.Errorf("%w: %s", kind, detail)
+	}
+	return &Error{Op: "applying plan", Object: a.digest, Err: err, Hint: hint}
+}
+
+// begin checks what can be checked without asking anybody.
+func (a *applier) begin() error {
+	p, in := a.plan, &a.in
+	if in.Now == nil {
+		in.Now = time.Now
+	}
+	sealed := *p
+	if _, err := sealed.seal(); err != nil {
+		return err
+	}
+	a.digest = sealed.Digest
+	a.execution = execution{
+		writer: writer{
+			to: &in.To, timeout: in.To.requestTimeout(), maxCommit: orDefault(in.MaxCommit, defaultMaxCommit), stop: in.Stop,
+		},
+		bucket: in.Bucket, parallel: orDefault(in.Parallel, defaultParallel), progress: in.Progress, now: in.Now, tool: in.Tool,
+		report: &Report{Digest: a.digest, Started: in.Now().UTC(), Groups: []GroupReport{}},
+	}
+	switch {
+	case p.Digest != "" && p.Digest != a.digest:
+		return a.error(ErrDigest, "it was changed after it was read", "plan again")
+	case in.Bucket == nil || in.To.Write == nil || in.To.Read == nil || in.To.Topics == nil || in.To.Log == nil:
+		return a.error(ErrInput, "the target or the state is missing", "")
+	case p.Source != nil && in.From == nil:
+		return a.error(ErrInput, "the plan has a source, and it is read again", "name it with --from")
+	}
+	if err := foreign(p.Target, &in.To); err != nil {
+		return a.error(ErrForeign, "the target is "+err.Error(), "name the cluster that the plan was made for, or plan again")
+	}
+	if p.Source != nil {
+		a.from = in.From
+		if err := foreign(*p.Source, in.From); err != nil {
+			return a.error(ErrForeign, "the source is "+err.Error(), "name the cluster that the plan was made for, or plan again")
+		}
+	}
+	a.todo = map[string]*Group{}
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Applicable() {
+			if g.Target.Unread {
+				return a.error(ErrInput, "the plan was made for translation only, without looking at the target's groups", "plan again with kferry plan")
+			}
+			a.todo[g.Name] = g
+		}
+	}
+	return nil
+}
+
+// foreign says how a cluster is not the one that was pinned.
+func foreign(pinned Cluster, s *Side) error {
+	if pinned.ID == s.ID {
+		return nil
+	}
+	return fmt.Errorf("cluster %q (%s), and the plan is for cluster %q (%s)", s.ID, s.label(), pinned.ID, pinned.Name)
+}
+
+// open finds the run of the plan, or creates it. done: there is nothing to do.
+func (a *applier) open(ctx context.Context) (done bool, err error) {
+	ids, err := run.ByPlan(ctx, a.bucket, a.digest)
+	if err != nil {
+		return false, err
+	}
+	last := ""
+	if len(ids) > 0 {
+		last = ids[len(ids)-1]
+		if a.run, err = run.Open(ctx, a.bucket, last, a.in.Run); err != nil {
+			return false, err
+		}
+		if a.history, err = replay(ctx, a.run); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case last == "":
+	case a.in.Again:
+		if open, _ := a.history.open(); open {
+			return false, a.error(ErrRun, "run "+last+" is not finished", "kferry apply with the same plan finishes it")
+		}
+	case a.history.rollback != "":
+		return false, a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", last, a.history.rollback), "plan again")
+	case a.finished():
+		a.report.AlreadyApplied = true
+		a.report.Run, a.report.Snapshot = last, firstOf(a.history.snapshots)
+		for name := range a.todo {
+			a.report.Groups = append(a.report.Groups, fromJournal(name, a.history.groups[name]))
+		}
+		return true, nil
+	default:
+		a.report.Run, a.report.Resumed = last, a.history.entries > 0
+		return false, nil
+	}
+	return false, a.create(ctx, last)
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+func (a *applier) create(ctx context.Context, after string) error {
+	info := run.Info{
+		Kind: run.KindApply, Command: a.in.Command, Tool: a.in.Tool, PlanDigest: a.digest, After: after,
+		Clusters: []run.Cluster{{Role: "target", ID: a.to.ID, Name: a.to.Name, Bootstrap: a.to.Bootstrap}},
+	}
+	if a.plan.Source != nil {
+		c := a.from.cluster()
+		info.Clusters = append(info.Clusters, run.Cluster{Role: "source", ID: c.ID, Name: c.Name, Bootstrap: c.Bootstrap})
+	}
+	r, err := run.Create(ctx, a.bucket, info, a.in.Run)
+	var taken *run.PlanTakenError
+	if errors.As(err, &taken) && taken.Run != "" {
+		// Another process was faster; it holds that run, or has just ended it.
+		r, err = run.Open(ctx, a.bucket, taken.Run, a.in.Run)
+	}
+	if err != nil {
+		return err
+	}
+	a.run, a.report.Run = r, r.ID()
+	return nil
+}
+
+// finished reports whether the journal has every group as final.
+func (a *applier) finished() bool {
+	for name := range a.todo {
+		if l := a.history.groups[name]; l == nil || !l.final() {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *applier) reportWhen(err error) (*Report, error) {
+	if err != nil && a.run == nil {
+		return nil, err
+	}
+	a.reportRest()
+	slices.SortFunc(a.report.Groups, func(x, y GroupReport) int { return compareNames(x.Name, y.Name) })
+	a.report.Ended = a.in.Now().UTC()
+	return a.report, err
+}
+
+// reportRest adds what the plan itself leaves out, and what was not tried.
+func (a *applier) reportRest() {
+	have := map[string]bool{}
+	for i := range a.report.Groups {
+		have[a.report.Groups[i].Name] = true
+	}
+	for i := range a.plan.Groups {
+		g := &a.plan.Groups[i]
+		switch {
+		case have[g.Name]:
+		case g.Applicable():
+			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: NotTried, Detail: "stopped before"})
+		case g.Verdict == VerdictNothing:
+			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: Unchanged})
+		default:
+			a.report.Groups = append(a.report.Groups, GroupReport{
+				Name: g.Name, Result: Blocked, Reason: g.Reason, Detail: g.Detail, Hint: g.Hint,
+			})
+		}
+	}
+}
+
+// checked is what was seen of one group before anything is written.
+type checked struct {
+	target   group.Reading
+	at       time.Time
+	source   []Problem // S moved, or is not final
+	changed  []Problem // topics and logs
+	pinned   []Problem // the target group is not as planned
+	rights   []Problem
+	snapshot bool
+}
+
+func (c *checked) problems() []Problem {
+	return slices.Concat(c.rights, c.source, c.changed, c.pinned)
+}
+
+// carryOut does the work of a run that is held.
+func (a *applier) carryOut(ctx context.Context) error {
+	// The journal may have grown since it was read without the lease.
+	if a.history.rollback != "" {
+		return a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", a.run.ID(), a.history.rollback), "plan again")
+	}
+	if err := a.run.Attach(ctx, "plan", Format, Version, a.plan); err != nil {
+		return err
+	}
+	pending := map[string]*Group{}
+	for name, g := range a.todo {
+		if l := a.history.groups[name]; l != nil && l.final() {
+			a.report.Groups = append(a.report.Groups, fromJournal(name, l))
+			continue
+		}
+		pending[name] = g
+	}
+	if open, timeout := a.history.open(); open {
+		if err := a.waitLate(ctx, timeout); err != nil {
+			return unlessStopped(err)
+		}
+	}
+	seen, ground, err := a.look(ctx, pending)
+	if err != nil {
+		return unlessStopped(err)
+	}
+	if stale := a.staleNames(pending, seen); a.in.AllOrNothing && len(stale) > 0 && len(a.history.groups) == 0 {
+		for _, name := range stale {
+			a.report.Groups = append(a.report.Groups, staleReport(name, seen[name].problems()))
+		}
+		return a.error(ErrStale, fmt.Sprintf("group %q: %s", stale[0], seen[stale[0]].problems()[0].Detail), "plan again, or leave out --all-or-nothing")
+	}
+	if err := a.saveBefore(ctx, seen, ground); err != nil {
+		return err
+	}
+	return a.each(ctx, sortedKeys(pending), func(ctx context.Context, name string) (GroupReport, error) {
+		return a.one(ctx, pending[name], seen[name])
+	})
+}
+
+// unlessStopped makes no error of being asked to stop: the report says what was
+// not tried.
+func unlessStopped(err error) error {
+	if errors.Is(err, ErrInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// staleNames are the groups that cannot be applied by now.
+func (a *applier) staleNames(pending map[string]*Group, seen map[string]*checked) []string {
+	var out []string
+	for _, name := range sortedKeys(pending) {
+		if len(seen[name].problems()) > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// look reads everything that the pending groups rest on.
+func (a *applier) look(ctx context.Context, pending map[string]*Group) (map[string]*checked, *ground, error) {
+	seen := map[string]*checked{}
+	var groups []*Group
+	tasks := map[string]task{}
+	for _, name := range sortedKeys(pending) {
+		seen[name] = &checked{}
+		groups = append(groups, pending[name])
+		tasks[name] = taskOf(pending[name])
+	}
+	if len(groups) == 0 {
+		return seen, &ground{}, nil
+	}
+	if err := a.lookAtSource(ctx, groups, seen); err != nil {
+		return nil, nil, err
+	}
+	a.event(Event{Stage: "checking", Total: len(groups)})
+	ground, err := readGround(ctx, a.plan, groups, a.from, a.to)
+	if err != nil {
+		return nil, nil, err
+	}
+	rights, err := missingRights(ctx, a.to, tasks)
+	if err != nil {
+		return nil, nil, err
+	}
+	readings, err := a.to.Read.Read(ctx, sortedKeys(pending))
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading groups of %s: %w", a.to.label(), err)
+	}
+	for _, g := range groups {
+		c := seen[g.Name]
+		r, ok := readings[g.Name]
+		if !ok {
+			r = absent(g.Name)
+		}
+		c.target, c.at = r, time.Now()
+		c.changed, c.rights = ground.problems(a.plan, g), rights[g.Name]
+		c.pinned = g.targetProblems(r)
+		if l := a.history.groups[g.Name]; l != nil && (l.status == statusOpen || l.status == statusUndoing) {
+			c.pinned = nil // judged against the journal
+		}
+	}
+	return seen, ground, nil
+}
+
+// lookAtSource reads the source positions again, at least the settle time after
+// the plan read them.
+func (a *applier) lookAtSource(ctx context.Context, groups []*Group, seen map[string]*checked) error {
+	settle := a.plan.Options.Settle()
+	if a.in.Settle != 0 {
+		settle = max(a.in.Settle, 0)
+	}
+	names, latest := map[string]bool{}, time.Time{}
+	for _, g := range groups {
+		if g.accepted(acceptActive) {
+			continue
+		}
+		for _, s := range g.Sources {
+			names[s.Name] = true
+			if s.ReadAt.After(latest) {
+				latest = s.ReadAt
+			}
+		}
+	}
+	if len(names) == 0 || a.from == nil {
+		return nil
+	}
+	// The plan may come from a machine with another clock.
+	if wait := min(latest.Add(settle).Sub(a.now()), settle); wait > 0 {
+		a.event(Event{Stage: "settling", Wait: wait})
+		if err := sleep(ctx, wait, a.stop); err != nil {
+			return err
+		}
+	}
+	readings, err := a.from.Read.Read(ctx, sortedKeys(names))
+	if err != nil {
+		return fmt.Errorf("reading groups of %s: %w", a.from.label(), err)
+	}
+	for _, g := range groups {
+		for _, s := range g.Sources {
+			r, ok := readings[s.Name]
+			if err := errors.Join(r.Err, r.Group.Err); err != nil || !ok {
+				seen[g.Name].source = append(seen[g.Name].source, Problem{
+					Reason: ReasonGroupUnreadable, Detail: fmt.Sprintf("source group %q: %v", s.Name, err),
+				})
+			}
+		}
+		if len(seen[g.Name].source) == 0 {
+			seen[g.Name].source = g.sourceProblems(readings)
+		}
+	}
+	return nil
+}
+
+// saveBefore takes the snapshot of the groups that are about to be written for
+// the first time in this run.
+func (a *applier) saveBefore(ctx context.Context, seen map[string]*checked, gr *ground) error {
+	readings := map[string]group.Reading{}
+	for name, c := range seen {
+		if l := a.history.groups[name]; len(c.problems()) == 0 && (l == nil || !l.written) {
+			readings[name] = c.target
+		}
+	}
+	if len(readings) == 0 {
+		a.report.Snapshot = firstOf(a.history.snapshots)
+		return nil
+	}
+	topics, bounds := map[string]topic.Topic{}, map[topic.Partition]topic.Bounds{}
+	if gr != nil {
+		topics, bounds = gr.target, gr.bounds
+	}
+	return a.takeSnapshot(ctx, snapshot.Apply, readings, topics, bounds)
+}
+
+func staleReport(name string, problems []Problem) GroupReport {
+	first := problems[0]
+	rep := GroupReport{
+		Name: name, Result: Stale, Reason: first.Reason, Detail: first.Detail, Problems: capProblems(problems), Err: ErrStale,
+		Hint: "plan again",
+	}
+	if first.Topic != "" {
+		rep.Detail = fmt.Sprintf("%s: %s", topic.Partition{Topic: first.Topic, Partition: first.Partition}, first.Detail)
+	}
+	switch first.Reason {
+	case ReasonGroupActive:
+		rep.Result, rep.Err, rep.Hint = Refused, group.ErrActive, "stop the application and apply again"
+	case ReasonRights:
+		rep.Result, rep.Err, rep.Hint = Refused, ErrRights, "grant the right and apply again"
+	case ReasonGroupUnreadable, ReasonGroupKind, ReasonNotSettled:
+		rep.Result, rep.Err = Refused, nil
+	default:
+	}
+	return rep
 }

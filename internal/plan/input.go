@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -74,6 +75,8 @@ type ApplyInput struct {
 	// Tool is name and version of the program; Command what the user called,
 	// without secrets.
 	Tool, Command string
+	// Run are options for the journal and its lease; nil is the defaults.
+	Run *run.Options
 	// Now is the clock; nil is time.Now.
 	Now      func() time.Time
 	Progress func(Event)
@@ -87,6 +90,7 @@ type RollbackInput struct {
 	MaxCommit     int
 	Stop          <-chan struct{}
 	Tool, Command string
+	Run           *run.Options
 	Now           func() time.Time
 	Progress      func(Event)
 }

@@ -188,7 +188,9 @@ const (
 
 // exists reports whether a group is there; a described group that is Dead has
 // no positions and is as good as absent.
-func exists(g group.Group) bool { return g.State != group.Absent && g.State != group.Dead && g.State != "" }
+func exists(g group.Group) bool {
+	return g.State != group.Absent && g.State != group.Dead && g.State != ""
+}
 
 // members names clients and hosts, at most 10 of them.
 func members(g group.Group) []string {

@@ -48,10 +48,10 @@ type Plan struct {
 	// ("--group 'orders*'"), for people. What came of both is in Topics and
 	// Groups.
 	Route    position.RouteOptions `json:"route"`
-	Asked    []string  `json:"asked,omitempty"`
-	Options  Options   `json:"options"`
-	Summary  Summary   `json:"summary"`
-	Findings []Finding `json:"findings"`
+	Asked    []string              `json:"asked,omitempty"`
+	Options  Options               `json:"options"`
+	Summary  Summary               `json:"summary"`
+	Findings []Finding             `json:"findings"`
 	// LeftBehind is what the source has and no group of the plan takes along.
 	LeftBehind []LeftBehind `json:"left_behind"`
 	Topics     []Topic      `json:"topics"`

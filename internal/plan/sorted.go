@@ -13,3 +13,5 @@ func sortLeft(l []LeftBehind) {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Reason, b.Reason))
 	})
 }
+
+func compareNames(a, b string) int { return cmp.Compare(a, b) }
