@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +52,6 @@ func parts() []part {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -101,7 +101,7 @@ func choose(names []string) ([]part, error) {
 		chosen = append(chosen, parts()[i])
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("name the parts to run: unit, kafka, stories")
+		return nil, errors.New("name the parts to run: unit, kafka, stories")
 	}
 	return chosen, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"strings"
 	"testing"
 )
@@ -114,7 +113,7 @@ func TestWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"units"}, {"--", "unit"}} {
 		var out, errs bytes.Buffer
-		if code := run(context.Background(), args, &out, &errs); code != 2 || !strings.Contains(errs.String(), "unit") {
+		if code := run(t.Context(), args, &out, &errs); code != 2 || !strings.Contains(errs.String(), "unit") {
 			t.Errorf("%q: exit code %d, %s", args, code, errs.String())
 		}
 	}

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ func TestChildrenDieWithTheTestBinary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.Stdout.WriteString("pid " + strconv.Itoa(p.pid) + "\n")
+		fmt.Fprintf(os.Stdout, "pid %d\n", p.pid)
 		<-p.done
 		return
 	}

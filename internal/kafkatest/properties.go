@@ -102,11 +102,11 @@ func (l Listener) properties() map[string]string {
 		for _, mechanism := range l.mechanisms() {
 			module := "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 			if mechanism == "PLAIN" {
-				module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+				var users strings.Builder
 				for _, user := range slices.Sorted(maps.Keys(l.Users)) {
-					module += fmt.Sprintf(" user_%s=%q", user, l.Users[user])
+					fmt.Fprintf(&users, " user_%s=%q", user, l.Users[user])
 				}
-				module += ";"
+				module = "org.apache.kafka.common.security.plain.PlainLoginModule required" + users.String() + ";"
 			}
 			m[strings.ToLower(mechanism)+".sasl.jaas.config"] = module
 		}

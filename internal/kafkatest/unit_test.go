@@ -163,6 +163,8 @@ func TestFreePortsAreDistinctAndFree(t *testing.T) {
 			t.Errorf("port %d is not free: %v", p, err)
 			continue
 		}
-		l.Close()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
