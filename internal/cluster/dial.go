@@ -27,8 +27,8 @@ type connector struct {
 
 // sight is what is known of the last connection to an address.
 type sight struct {
-	// stage is what it is in the middle of: a caller whose time is over does
-	// not get the dialer's own error.
+	// stage is how far a connection came at most: a caller whose time is over
+	// does not get the dialer's own error.
 	stage Stage
 	read  int64
 	alert bool // the first byte was that of a TLS alert
@@ -100,6 +100,10 @@ func (c *connector) begin(addr string) *sight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &sight{stage: StageDial}
+	if before := c.last[addr]; before != nil {
+		// The client may dial again while the caller's time runs out.
+		s.stage = before.stage
+	}
 	c.last[addr] = s
 	return s
 }
@@ -107,7 +111,9 @@ func (c *connector) begin(addr string) *sight {
 func (c *connector) reach(s *sight, stage Stage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.stage = stage
+	if stageRank[stage] > stageRank[s.stage] {
+		s.stage = stage
+	}
 }
 
 var _ kgo.HookBrokerRead = (*connector)(nil)

@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -95,13 +98,57 @@ func (c *Cluster) Since(ctx context.Context, at map[topic.Partition]int64) (map[
 	return out, nil
 }
 
-// list sends ListOffsets; the Kafka client splits it per leader and retries
-// where a leader has moved. Every partition asked for is in the result.
+// list asks ListOffsets until no answer is one that passes. Every partition
+// asked for is in the result.
 func (c *Cluster) list(ctx context.Context, at map[topic.Partition]int64, isolation int8) (map[topic.Partition]listed, error) {
-	out := make(map[topic.Partition]listed, len(at))
-	if len(at) == 0 {
-		return out, nil
+	ask := func(ctx context.Context, ps []topic.Partition) (map[topic.Partition]listed, error) {
+		some := make(map[topic.Partition]int64, len(ps))
+		for _, p := range ps {
+			some[p] = at[p]
+		}
+		return c.listOnce(ctx, some, isolation)
 	}
+	return persist(ctx, slices.Collect(maps.Keys(at)), ask, func(l listed) error { return l.err })
+}
+
+// persist asks for partitions, and asks again for those whose error passes
+// (see transient) until ctx ends; then the last answers stand. The Kafka client
+// itself retries only where its metadata was old enough to be thrown away
+// (maybeDeleteCachedMeta).
+func persist[T any](
+	ctx context.Context, ps []topic.Partition,
+	ask func(context.Context, []topic.Partition) (map[topic.Partition]T, error), errOf func(T) error,
+) (map[topic.Partition]T, error) {
+	out := make(map[topic.Partition]T, len(ps))
+	for pause := firstBackoff; len(ps) > 0; pause = min(2*pause, lastBackoff) {
+		got, err := ask(ctx, ps)
+		switch {
+		case err == nil:
+		case len(out) > 0 && errors.Is(err, context.DeadlineExceeded):
+			return out, nil // an earlier round answered
+		default:
+			return nil, err
+		}
+		ps = nil
+		for p, one := range got {
+			out[p] = one
+			if transient(errOf(one)) {
+				ps = append(ps, p)
+			}
+		}
+		if len(ps) > 0 && !sleep(ctx, pause) {
+			break
+		}
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, context.Cause(ctx)
+	}
+	return out, nil
+}
+
+// listOnce sends one ListOffsets, which the Kafka client splits per leader.
+func (c *Cluster) listOnce(ctx context.Context, at map[topic.Partition]int64, isolation int8) (map[topic.Partition]listed, error) {
+	out := make(map[topic.Partition]listed, len(at))
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.IsolationLevel = isolation
 	index := map[string]int{}
@@ -120,36 +167,40 @@ func (c *Cluster) list(ctx context.Context, at map[topic.Partition]int64, isolat
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
 	}
 	for _, shard := range c.cl.RequestSharded(ctx, req) {
-		if shard.Err != nil {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			failed, ok := shard.Req.(*kmsg.ListOffsetsRequest)
-			if !ok {
-				return nil, shard.Err
-			}
-			for _, t := range failed.Topics {
-				for _, p := range t.Partitions {
-					out[topic.Partition{Topic: t.Topic, Partition: p.Partition}] = listed{offset: -1, timestamp: -1, epoch: -1, err: shard.Err}
-				}
-			}
-			continue
-		}
-		resp, ok := shard.Resp.(*kmsg.ListOffsetsResponse)
-		if !ok {
-			continue
-		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				l := listed{offset: p.Offset, timestamp: p.Timestamp, epoch: p.LeaderEpoch, err: kerr.ErrorForCode(p.ErrorCode)}
-				if l.err != nil {
-					l = listed{offset: -1, timestamp: -1, epoch: -1, err: l.err}
-				}
-				out[topic.Partition{Topic: t.Topic, Partition: p.Partition}] = l
-			}
+		if err := listShard(ctx, shard.Req, shard.Resp, shard.Err, out); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func listShard(ctx context.Context, req kmsg.Request, resp kmsg.Response, err error, out map[topic.Partition]listed) error {
+	if err != nil {
+		failed, ok := req.(*kmsg.ListOffsetsRequest)
+		if ctx.Err() != nil || !ok {
+			return err
+		}
+		for _, t := range failed.Topics {
+			for _, p := range t.Partitions {
+				out[topic.Partition{Topic: t.Topic, Partition: p.Partition}] = listed{offset: -1, timestamp: -1, epoch: -1, err: err}
+			}
+		}
+		return nil
+	}
+	answer, ok := resp.(*kmsg.ListOffsetsResponse)
+	if !ok {
+		return nil
+	}
+	for _, t := range answer.Topics {
+		for _, p := range t.Partitions {
+			l := listed{offset: p.Offset, timestamp: p.Timestamp, epoch: p.LeaderEpoch, err: kerr.ErrorForCode(p.ErrorCode)}
+			if l.err != nil {
+				l = listed{offset: -1, timestamp: -1, epoch: -1, err: l.err}
+			}
+			out[topic.Partition{Topic: t.Topic, Partition: p.Partition}] = l
+		}
+	}
+	return nil
 }
 
 // EpochAsk and EpochEnd are the words of topic.
@@ -164,32 +215,44 @@ type (
 func (c *Cluster) EpochEnd(ctx context.Context, asks []EpochAsk) (map[topic.Partition]EpochEnd, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	out := make(map[topic.Partition]EpochEnd, len(asks))
-	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
-	index := map[string]int{}
+	epochs := make(map[topic.Partition]int32, len(asks))
 	for _, a := range asks {
-		if _, twice := out[a.Partition]; twice {
+		if _, twice := epochs[a.Partition]; twice {
 			return nil, fmt.Errorf("asking for leader epochs: %s is there twice", a.Partition)
 		}
-		out[a.Partition] = EpochEnd{Epoch: -1, End: -1, Err: errNoAnswer}
-		i, ok := index[a.Partition.Topic]
+		epochs[a.Partition] = a.Epoch
+	}
+	ask := func(ctx context.Context, ps []topic.Partition) (map[topic.Partition]EpochEnd, error) {
+		return c.epochEndOnce(ctx, ps, epochs)
+	}
+	out, err := persist(ctx, slices.Collect(maps.Keys(epochs)), ask, func(e EpochEnd) error { return e.Err })
+	if err != nil {
+		return nil, fmt.Errorf("asking for the leader epochs of %d partitions: %w", len(asks), err)
+	}
+	return out, nil
+}
+
+func (c *Cluster) epochEndOnce(ctx context.Context, ps []topic.Partition, epochs map[topic.Partition]int32) (map[topic.Partition]EpochEnd, error) {
+	out := make(map[topic.Partition]EpochEnd, len(ps))
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	index := map[string]int{}
+	for _, p := range ps {
+		out[p] = EpochEnd{Epoch: -1, End: -1, Err: errNoAnswer}
+		i, ok := index[p.Topic]
 		if !ok {
 			i = len(req.Topics)
-			index[a.Partition.Topic] = i
+			index[p.Topic] = i
 			rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
-			rt.Topic = a.Partition.Topic
+			rt.Topic = p.Topic
 			req.Topics = append(req.Topics, rt)
 		}
 		rp := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-		rp.Partition, rp.LeaderEpoch = a.Partition.Partition, a.Epoch
+		rp.Partition, rp.LeaderEpoch = p.Partition, epochs[p]
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
-	}
-	if len(asks) == 0 {
-		return out, nil
 	}
 	for _, shard := range c.cl.RequestSharded(ctx, req) {
 		if err := epochShard(ctx, shard.Req, shard.Resp, shard.Err, out); err != nil {
-			return nil, fmt.Errorf("asking for the leader epochs of %d partitions: %w", len(asks), err)
+			return nil, err
 		}
 	}
 	return out, nil

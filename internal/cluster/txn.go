@@ -20,18 +20,23 @@ type (
 // KIP-664). The second result is false where the brokers are older than 2.8
 // and cannot tell; the map is then empty.
 func (c *Cluster) OpenTransactions(ctx context.Context, partitions []topic.Partition) (map[topic.Partition]Producers, bool, error) {
-	out := make(map[topic.Partition]Producers, len(partitions))
 	if !c.versions.HasDescribeProducers {
-		return out, false, nil
-	}
-	if len(partitions) == 0 {
-		return out, true, nil
+		return nil, false, nil
 	}
 	ctx, cancel := c.within(ctx)
 	defer cancel()
+	out, err := persist(ctx, partitions, c.producersOnce, func(p Producers) error { return p.Err })
+	if err != nil {
+		return nil, true, fmt.Errorf("asking for the open transactions of %d partitions: %w", len(partitions), err)
+	}
+	return out, true, nil
+}
+
+func (c *Cluster) producersOnce(ctx context.Context, ps []topic.Partition) (map[topic.Partition]Producers, error) {
+	out := make(map[topic.Partition]Producers, len(ps))
 	req := kmsg.NewPtrDescribeProducersRequest()
 	index := map[string]int{}
-	for _, p := range partitions {
+	for _, p := range ps {
 		if _, twice := out[p]; twice {
 			continue
 		}
@@ -48,10 +53,10 @@ func (c *Cluster) OpenTransactions(ctx context.Context, partitions []topic.Parti
 	}
 	for _, shard := range c.cl.RequestSharded(ctx, req) {
 		if err := producerShard(ctx, shard.Req, shard.Resp, shard.Err, out); err != nil {
-			return nil, true, fmt.Errorf("asking for the open transactions of %d partitions: %w", len(partitions), err)
+			return nil, err
 		}
 	}
-	return out, true, nil
+	return out, nil
 }
 
 func producerShard(ctx context.Context, req kmsg.Request, resp kmsg.Response, err error, out map[topic.Partition]Producers) error {
