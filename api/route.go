@@ -78,7 +78,7 @@ func (r *Route) Validate() []Problem {
 		}
 	}
 	if r.From != "" {
-		if strings.Contains(r.From, "*") {
+		if strings.Contains(strings.ReplaceAll(r.From, `\*`, ""), "*") {
 			ps = append(ps, Problem{Path: "from", Message: "a split is of one group: no * here"})
 		}
 		if len(r.Groups) == 0 {

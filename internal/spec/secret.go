@@ -31,8 +31,9 @@ func (s Secret) Reveal() string { return s.value }
 // String returns "[redacted]".
 func (Secret) String() string { return redacted }
 
-// GoString returns "[redacted]": %#v shows it no more than %v.
-func (Secret) GoString() string { return redacted }
+// Format writes "[redacted]" for every verb: with %d or %#v fmt would look into
+// the struct.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText returns "[redacted]".
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
