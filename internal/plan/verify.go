@@ -3,11 +3,253 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
+	"github.com/kferry/kferry/internal/topic"
 )
 
 // Verify compares the groups of the target with the plan, and shows the proof
-// again. It writes nothing.
+// of each position again. It tells an application that has moved on from a
+// position that is wrong, and names a commit that landed late. It writes
+// nothing. Groups that the plan blocks are left out. The error is for what
+// prevents looking; ErrForeign for the wrong clusters.
 func Verify(ctx context.Context, p *Plan, in VerifyInput) (*VerifyReport, error) {
-	_, _, _ = ctx, p, in
-	return nil, errors.New("not built yet")
+	v := &verifier{plan: p, in: in}
+	if err := v.begin(ctx); err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		if g.Applicable() || g.Verdict == VerdictNothing {
+			names = append(names, g.Name)
+			continue
+		}
+		v.find(Note, g.Name, fmt.Sprintf("the plan does not apply to group %q (%s), so it was not looked at", g.Name, g.Verdict))
+	}
+	if len(names) == 0 {
+		return v.report, nil
+	}
+	v.event(Event{Stage: "reading groups of the target", Total: len(names)})
+	readings, err := in.To.Read.Read(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("reading groups of %s: %w", in.To.label(), err)
+	}
+	if v.bounds, err = v.readBounds(ctx, readings); err != nil {
+		return nil, err
+	}
+	proofs, err := v.proofs(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		r, ok := readings[name]
+		if !ok {
+			r = absent(name)
+		}
+		v.group(p.Group(name), r, proofs)
+	}
+	return v.report, nil
+}
+
+type verifier struct {
+	plan    *Plan
+	in      VerifyInput
+	history *history
+	bounds  map[topic.Partition]topic.Bounds
+	report  *VerifyReport
+}
+
+func (v *verifier) event(e Event) {
+	if v.in.Progress != nil {
+		v.in.Progress(e)
+	}
+}
+
+func (v *verifier) find(s Severity, name, detail string) {
+	v.report.Findings = append(v.report.Findings, Finding{Severity: s, Reason: ReasonIncomplete, Group: name, Detail: detail})
+}
+
+func (v *verifier) begin(ctx context.Context) error {
+	p, in := v.plan, &v.in
+	if in.Now == nil {
+		in.Now = time.Now
+	}
+	sealed := *p
+	if _, err := sealed.seal(); err != nil {
+		return err
+	}
+	v.report = &VerifyReport{
+		Digest: sealed.Digest, Checked: in.Now().UTC(), Groups: []VerifyGroup{}, Findings: []Finding{},
+		Counts: map[Check]int{}, Proofs: map[ProofCheck]int{},
+	}
+	fail := func(kind error, detail, hint string) error {
+		return &Error{Op: "verifying plan", Object: sealed.Digest, Err: fmt.Errorf("%w: %s", kind, detail), Hint: hint}
+	}
+	if in.To.Read == nil || in.To.Log == nil || in.To.Topics == nil {
+		return fail(ErrInput, "the target is missing", "")
+	}
+	if err := foreign(p.Target, &in.To); err != nil {
+		return fail(ErrForeign, "the target is "+err.Error(), "name the cluster that the plan was made for")
+	}
+	if p.Source != nil && in.From != nil {
+		if err := foreign(*p.Source, in.From); err != nil {
+			return fail(ErrForeign, "the source is "+err.Error(), "name the cluster that the plan was made for")
+		}
+	}
+	if in.Bucket == nil {
+		v.find(Note, "", "the journal was not looked at: a plan that was not applied, or was rolled back, looks like wrong positions")
+		return nil
+	}
+	return v.readJournal(ctx)
+}
+
+// readJournal reads the last run of the plan, if there is one.
+func (v *verifier) readJournal(ctx context.Context) error {
+	ids, err := run.ByPlan(ctx, v.in.Bucket, v.report.Digest)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	v.history = &history{groups: map[string]*groupLog{}, rolledBack: map[string]bool{}}
+	if len(ids) == 0 {
+		return nil
+	}
+	v.report.Run = ids[len(ids)-1]
+	r, err := run.Open(ctx, v.in.Bucket, v.report.Run, nil)
+	if err != nil {
+		return err
+	}
+	v.history, err = replay(ctx, r)
+	return err
+}
+
+func (v *verifier) readBounds(ctx context.Context, readings map[string]group.Reading) (map[topic.Partition]topic.Bounds, error) {
+	ask := map[topic.Partition]bool{}
+	for name := range readings {
+		g := v.plan.Group(name)
+		for i := range g.Positions {
+			if q := &g.Positions[i]; q.After != nil && !q.Blocked {
+				ask[q.Target()] = true
+			}
+		}
+	}
+	if len(ask) == 0 {
+		return nil, nil
+	}
+	out, err := v.in.To.Log.Bounds(ctx, sortedPartitions(ask))
+	if err != nil {
+		return nil, fmt.Errorf("reading offsets of %s: %w", v.in.To.label(), err)
+	}
+	return out, nil
+}
+
+// group checks one group and adds it to the report.
+func (v *verifier) group(g *Group, r group.Reading, proofs map[proofKey]proofAnswer) {
+	out := VerifyGroup{Name: g.Name, State: string(r.Group.State), Members: members(r.Group), Result: AsWritten, Positions: []VerifyPosition{}}
+	if err := errors.Join(r.Err, r.Group.Err); err != nil {
+		out.Result, out.Detail = Wrong, fmt.Sprintf("the group cannot be read: %v", err)
+		v.report.Counts[Wrong]++
+		v.report.Groups = append(v.report.Groups, out)
+		return
+	}
+	for i := range g.Positions {
+		q := &g.Positions[i]
+		if q.Blocked || q.Action == None {
+			continue
+		}
+		p := v.position(g, q, r)
+		answer := proofs[proofKey{q.SourceTopic, q.Target(), sourceOffset(q)}]
+		p.Proof, p.ProofDetail = q.compareProof(answer, v.in.From != nil)
+		v.report.Counts[p.Check]++
+		v.report.Proofs[p.Proof]++
+		if worse(p.Check, out.Result) {
+			out.Result, out.Detail = p.Check, p.Detail
+		}
+		out.Positions = append(out.Positions, p)
+	}
+	for _, missing := range r.Complete.Missing {
+		v.find(Warning, g.Name, missing)
+	}
+	v.report.Groups = append(v.report.Groups, out)
+}
+
+func worse(a, b Check) bool {
+	order := []Check{AsWritten, MovedOn, NotApplied, LateCommit, Wrong}
+	return slices.Index(order, a) > slices.Index(order, b)
+}
+
+// state of a group in the journal: known is false without one.
+func (v *verifier) applied(name string) (applied, rolledBack, known bool) {
+	if v.history == nil {
+		return false, false, false
+	}
+	l := v.history.groups[name]
+	return l != nil && l.status != statusNone, v.history.rolledBack[name], true
+}
+
+// position compares one position with what it is now.
+func (v *verifier) position(g *Group, q *Position, r group.Reading) VerifyPosition {
+	out := VerifyPosition{Topic: q.Topic, Partition: q.Partition, Planned: q.After}
+	if q.Action == Delete {
+		out.Planned = nil
+	}
+	if have, ok := r.Positions[q.Target()]; ok {
+		out.Now = offsetOf(have)
+	}
+	if out.Now != nil && out.Planned != nil {
+		out.Ahead = out.Now.Offset - out.Planned.Offset
+	}
+	applied, rolledBack, known := v.applied(g.Name)
+	say := func(c Check, format string, args ...any) { out.Check, out.Detail = c, fmt.Sprintf(format, args...) }
+	same := out.Now.same(out.Planned)
+	switch {
+	case rolledBack && same && q.Writes():
+		say(LateCommit, "the run was rolled back by run %s, and the position is again what it wrote: a request of it landed late", v.history.rollback)
+		out.Hint = "roll back run " + v.report.Run + " again"
+	case rolledBack:
+		say(NotApplied, "the run was rolled back by run %s", v.history.rollback)
+	case same:
+		out.Check = AsWritten
+	case known && !applied && g.Applicable():
+		say(NotApplied, "the plan was not applied to this group")
+		out.Hint = "kferry apply"
+	default:
+		v.differs(q, r, &out)
+	}
+	return out
+}
+
+// differs judges a position that is not the planned one.
+func (v *verifier) differs(q *Position, r group.Reading, out *VerifyPosition) {
+	say := func(c Check, format string, args ...any) { out.Check, out.Detail = c, fmt.Sprintf(format, args...) }
+	active := len(r.Group.Members) > 0
+	switch b := v.bounds[q.Target()]; {
+	case q.Writes() && out.Now.same(q.Before):
+		say(LateCommit, "the position is what it was before the plan: an old commit landed late, or the application restored it")
+		out.Hint = "find out who committed it, and plan again"
+	case out.Planned == nil:
+		say(MovedOn, "the plan deleted the position; the application has committed %d since", out.Now.Offset)
+	case out.Now == nil:
+		say(Wrong, "the position is missing: it expired, or the group or the topic was deleted")
+		out.Hint = "plan again"
+	case out.Ahead < 0:
+		say(Wrong, "the position is %d behind what the plan wrote: records will be read again", -out.Ahead)
+		out.Hint = "find out who committed it, and plan again"
+	case b.Err == nil && b.End > 0 && out.Now.Offset > b.End:
+		say(Wrong, "the position lies beyond the log, which ends at %d", b.End)
+		out.Hint = "the topic was cut or created anew"
+	case out.Ahead > 0:
+		say(MovedOn, "the application has moved on by %d", out.Ahead)
+	case active || out.Now.LeaderEpoch >= 0:
+		// Ours has no leader epoch; those of consumers do.
+		say(MovedOn, "the application has committed the same offset since, with its own metadata")
+	default:
+		say(Wrong, "the offset is as planned, and the metadata is another one")
+		out.Hint = "find out who committed it"
+	}
 }
