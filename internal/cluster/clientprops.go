@@ -35,11 +35,11 @@ const (
 	keyMechanism      = "sasl.mechanism"
 	keyJaas           = "sasl.jaas.config"
 	keyTrustFile      = "ssl.truststore.location"
-	keyTrustPassword  = "ssl.truststore.password"
+	keyTrustPassword  = "ssl.truststore.password" //nolint:gosec // the name of a key, not a password
 	keyTrustType      = "ssl.truststore.type"
 	keyTrustPEM       = "ssl.truststore.certificates"
 	keyStoreFile      = "ssl.keystore.location"
-	keyStorePassword  = "ssl.keystore.password"
+	keyStorePassword  = "ssl.keystore.password" //nolint:gosec // the name of a key, not a password
 	keyStoreType      = "ssl.keystore.type"
 	keyStoreKey       = "ssl.keystore.key"
 	keyStoreChain     = "ssl.keystore.certificate.chain"
@@ -130,7 +130,7 @@ func (p *properties) refuse() {
 	}
 	for _, key := range classes {
 		if p.all[key].value != "" {
-			p.fault(key, fmt.Errorf("Java classes: %w", ErrUnsupported))
+			p.fault(key, fmt.Errorf("loading a Java class: %w", ErrUnsupported))
 		}
 	}
 }

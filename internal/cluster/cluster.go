@@ -174,7 +174,7 @@ func (c *Cluster) askSeeds(ctx context.Context, con *connector, start time.Time)
 				return
 			}
 			addr := c.login.Seeds[i]
-			stage, cause, hint := con.explain(addr, err)
+			stage, hint, cause := con.explain(addr, err)
 			answers <- answer{err: &ConnectError{
 				Cluster: c.login.Name, Address: addr, Broker: -1, Stage: stage,
 				After: time.Since(start), Err: cause, Hint: hint,
@@ -207,7 +207,7 @@ func (c *Cluster) askBrokers(ctx context.Context, con *connector, brokers []kmsg
 	// The client must know the brokers before one of them can be asked.
 	if err := c.cl.Ping(ctx); err != nil {
 		addr := c.login.Seeds[0]
-		stage, cause, hint := con.explain(addr, err)
+		stage, hint, cause := con.explain(addr, err)
 		return &ConnectError{
 			Cluster: c.login.Name, Address: addr, Broker: -1, Stage: stage,
 			After: time.Since(start), Err: cause, Hint: hint,
@@ -228,7 +228,7 @@ func (c *Cluster) askBrokers(ctx context.Context, con *connector, brokers []kmsg
 				return
 			}
 			addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
-			stage, cause, hint := con.explain(addr, err)
+			stage, hint, cause := con.explain(addr, err)
 			if !errors.Is(cause, context.Canceled) {
 				hint = advertisedHint(addr, hint)
 			}
@@ -259,4 +259,3 @@ func advertisedHint(addr, hint string) string {
 func (c *Cluster) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.login.RequestTimeout)
 }
-

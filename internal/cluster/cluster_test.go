@@ -272,8 +272,6 @@ func transaction(t *testing.T, cl *kgo.Client, name string, n int, end *kgo.Tran
 	}
 }
 
-func try(commit kgo.TransactionEndTry) *kgo.TransactionEndTry { return &commit }
-
 func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

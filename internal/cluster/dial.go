@@ -69,8 +69,7 @@ func (c *connector) connect(ctx context.Context, network, addr string) (net.Conn
 	s := c.begin(addr)
 	conn, err := c.dial(ctx, network, addr)
 	if err != nil {
-		var dns *net.DNSError
-		if errors.As(err, &dns) {
+		if _, ok := errors.AsType[*net.DNSError](err); ok {
 			return nil, &dialError{stage: StageResolve, err: err}
 		}
 		return nil, &dialError{stage: StageDial, err: err}

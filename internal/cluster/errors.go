@@ -110,13 +110,12 @@ func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
 // explain turns an error of a connection attempt into stage, cause and hint.
-func (c *connector) explain(addr string, err error) (Stage, error, string) {
-	stage := c.stageOf(addr, err)
-	var de *dialError
-	if errors.As(err, &de) {
+func (c *connector) explain(addr string, err error) (stage Stage, hint string, cause error) {
+	stage = c.stageOf(addr, err)
+	if de, ok := errors.AsType[*dialError](err); ok {
 		err = de.err // without the client's own words around it
 	}
-	return stage, err, c.hint(stage, addr, err)
+	return stage, c.hint(stage, addr, err), err
 }
 
 func (c *connector) stageOf(addr string, err error) Stage {
@@ -183,7 +182,7 @@ func (c *connector) hint(stage Stage, addr string, err error) string {
 		case c.login.Security.SASL == nil:
 			return "the listener seems to want a login: set security.protocol to SASL_PLAINTEXT or SASL_SSL and the SASL user and password"
 		case errors.Is(err, kerr.UnsupportedSaslMechanism):
-			return fmt.Sprintf("the broker does not offer %s", c.login.Security.SASL.Mechanism)
+			return "the broker does not offer " + c.login.Security.SASL.Mechanism
 		default:
 			return fmt.Sprintf("check user, password and mechanism (%s, user %q)", c.login.Security.SASL.Mechanism, c.login.Security.SASL.User)
 		}

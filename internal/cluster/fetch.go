@@ -151,7 +151,7 @@ func (c *Cluster) round(ctx context.Context, todo []*pending, out []batch.Chunk)
 	}
 	byBroker := map[int32][]*pending{}
 	for _, p := range todo {
-		leader, err, again := leaderOf(meta, p.ask.Partition)
+		leader, again, err := leaderOf(meta, p.ask.Partition)
 		switch {
 		case err == nil:
 			byBroker[leader] = append(byBroker[leader], p)
@@ -177,25 +177,25 @@ func (c *Cluster) round(ctx context.Context, todo []*pending, out []batch.Chunk)
 }
 
 // leaderOf finds the leader of a partition; again says that the error may pass.
-func leaderOf(meta map[string]topicMeta, p topic.Partition) (leader int32, err error, again bool) {
+func leaderOf(meta map[string]topicMeta, p topic.Partition) (leader int32, again bool, err error) {
 	t, ok := meta[p.Topic]
 	if !ok {
-		return -1, kerr.UnknownTopicOrPartition, false
+		return -1, false, kerr.UnknownTopicOrPartition
 	}
 	if t.err != nil {
-		return -1, t.err, transient(t.err)
+		return -1, transient(t.err), t.err
 	}
 	one, ok := t.partitions[p.Partition]
 	switch {
 	case !ok:
-		return -1, kerr.UnknownTopicOrPartition, false
+		return -1, false, kerr.UnknownTopicOrPartition
 	case one.leader >= 0:
 		// A partition can have an error and a leader (a replica is missing).
-		return one.leader, nil, false
+		return one.leader, false, nil
 	case one.err != nil:
-		return -1, one.err, transient(one.err)
+		return -1, transient(one.err), one.err
 	default:
-		return -1, kerr.LeaderNotAvailable, true
+		return -1, true, kerr.LeaderNotAvailable
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 func TestFetch(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]kfake.Opt{
-		"newest":              nil,
-		"2.7, no topic IDs":   {kfake.MaxVersions(kversion.V2_7_0())},
+		"newest":               nil,
+		"2.7, no topic IDs":    {kfake.MaxVersions(kversion.V2_7_0())},
 		"3.0, IDs in no Fetch": {kfake.MaxVersions(kversion.V3_0_0())},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,9 +106,9 @@ func TestFetchTransactions(t *testing.T) {
 	f := fake(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "a"))
 	c := open(t, f)
 	cl := transactional(t, f)
-	transaction(t, cl, "a", 2, try(kgo.TryAbort))  // 0 1, marker 2
-	transaction(t, cl, "a", 2, try(kgo.TryCommit)) // 3 4, marker 5
-	transaction(t, cl, "a", 1, try(kgo.TryAbort))  // 6, marker 7
+	transaction(t, cl, "a", 2, new(kgo.TryAbort))  // 0 1, marker 2
+	transaction(t, cl, "a", 2, new(kgo.TryCommit)) // 3 4, marker 5
+	transaction(t, cl, "a", 1, new(kgo.TryAbort))  // 6, marker 7
 	transaction(t, cl, "a", 2, nil)                // 8 9, open
 	p := part("a", 0)
 	for from := range int64(8) {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -93,9 +94,7 @@ func (c *Cluster) leaders(ctx context.Context, names []string) (map[string]topic
 	if err != nil {
 		return nil, err
 	}
-	for name, t := range fresh {
-		out[name] = t
-	}
+	maps.Copy(out, fresh)
 	return out, nil
 }
 

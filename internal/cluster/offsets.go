@@ -203,9 +203,11 @@ func listShard(ctx context.Context, req kmsg.Request, resp kmsg.Response, err er
 	return nil
 }
 
-// EpochAsk and EpochEnd are the words of topic.
+// The words of these answers stand in topic.
 type (
+	// EpochAsk asks where a leader epoch ended.
 	EpochAsk = topic.EpochAsk
+	// EpochEnd is the answer.
 	EpochEnd = topic.EpochEnd
 )
 

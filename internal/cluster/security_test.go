@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
@@ -205,9 +204,9 @@ func TestOpenWrongProtocol(t *testing.T) {
 		tls   *TLS
 		stage Stage
 	}{
-		"plaintext to a TLS port":            {tlsFake(t, a, nil, nil).ListenAddrs(), nil, StageRequest},
-		"plaintext to a port that closes":    {[]string{closing(t)}, nil, StageRequest},
-		"TLS to a plaintext port":            {fake(t, kfake.NumBrokers(1)).ListenAddrs(), trusting(a), StageTLS},
+		"plaintext to a TLS port":             {tlsFake(t, a, nil, nil).ListenAddrs(), nil, StageRequest},
+		"plaintext to a port that closes":     {[]string{closing(t)}, nil, StageRequest},
+		"TLS to a plaintext port":             {fake(t, kfake.NumBrokers(1)).ListenAddrs(), trusting(a), StageTLS},
 		"TLS to a plaintext port that closes": {[]string{closing(t)}, trusting(a), StageTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -424,7 +423,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).InfoContext(context.Background(), "x", "secret", l.Security.SASL.Password, "login", l)
+	slog.New(slog.NewJSONHandler(&log, nil)).InfoContext(t.Context(), "x", "secret", l.Security.SASL.Password, "login", l)
 	s := l.Security.SASL.Password
 	all := []string{string(js), log.String()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10.3s"} {

@@ -17,7 +17,6 @@ import (
 	"github.com/kferry/kferry/internal/topic"
 )
 
-
 func TestTopics(t *testing.T) {
 	t.Parallel()
 	f := fake(t, kfake.NumBrokers(2), kfake.SeedTopics(3, "plain"))
@@ -262,7 +261,7 @@ func TestBoundsStable(t *testing.T) {
 	f := fake(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "a"))
 	c := open(t, f)
 	cl := transactional(t, f)
-	transaction(t, cl, "a", 1, try(kgo.TryCommit))
+	transaction(t, cl, "a", 1, new(kgo.TryCommit))
 	transaction(t, cl, "a", 1, nil)
 	got, err := c.Bounds(t.Context(), []topic.Partition{part("a", 0)})
 	if err != nil {

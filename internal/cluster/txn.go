@@ -10,10 +10,12 @@ import (
 	"github.com/kferry/kferry/internal/topic"
 )
 
-// OpenTransaction and Producers are the words of topic.
+// The words of these answers stand in topic.
 type (
+	// OpenTransaction has begun on a partition and not ended.
 	OpenTransaction = topic.OpenTransaction
-	Producers       = topic.Producers
+	// Producers are the open transactions of one partition.
+	Producers = topic.Producers
 )
 
 // OpenTransactions asks the leaders for open transactions (DescribeProducers,
