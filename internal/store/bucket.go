@@ -24,11 +24,11 @@ var (
 	ErrNotFound = driver.ErrNotFound
 )
 
-// Object and Query are those of package driver.
-type (
-	Object = driver.Object
-	Query  = driver.Query
-)
+// Object is one entry of a listing, as package driver has it.
+type Object = driver.Object
+
+// Query selects objects for a listing, as package driver has it.
+type Query = driver.Query
 
 // Options for Open and New; nil or zero fields mean the defaults.
 type Options struct {
@@ -213,8 +213,7 @@ func (b *Bucket) wrap(op, key string, err error) error {
 		return nil
 	}
 	e := &Error{Op: op, Bucket: b.url, Key: key, Err: err}
-	var hint *driver.HintError
-	if errors.As(err, &hint) {
+	if hint, ok := errors.AsType[*driver.HintError](err); ok {
 		e.Hint = hint.Hint
 	}
 	if strings.TrimSpace(key) == "" {

@@ -145,8 +145,8 @@ func TestProbe(t *testing.T) {
 			if !tt.ok && (!errors.As(err, &storeErr) || storeErr.Hint == "") {
 				t.Errorf("%v has no hint", err)
 			}
-			for o := range b.List(t.Context(), store.Query{}) {
-				t.Errorf("%s was left behind", o.Key)
+			for o, err := range b.List(t.Context(), store.Query{}) {
+				t.Errorf("%s was left behind, error %v", o.Key, err)
 			}
 		})
 	}
@@ -195,8 +195,8 @@ func TestOpenWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range b.List(t.Context(), store.Query{}) {
-		t.Error("an empty place has objects")
+	for o, err := range b.List(t.Context(), store.Query{}) {
+		t.Errorf("an empty place has %q, error %v", o.Key, err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("reading has made the folder: %v", err)
@@ -250,7 +250,10 @@ func TestKillAfter(t *testing.T) {
 				}
 			}
 			var left []string
-			for o := range inner.List(t.Context(), driver.Query{}) {
+			for o, err := range inner.List(t.Context(), driver.Query{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				left = append(left, o.Key)
 			}
 			want := map[storetest.When]string{storetest.Before: "one", storetest.After: "one two"}[when]

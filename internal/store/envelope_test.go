@@ -179,8 +179,7 @@ func FuzzDecode(f *testing.F) {
 		var body json.RawMessage
 		v, err := Decode(data, "k", "kferry-test", 1, &body)
 		if err != nil {
-			var formatErr *FormatError
-			if !errors.As(err, &formatErr) {
+			if _, ok := errors.AsType[*FormatError](err); !ok {
 				t.Fatalf("%v is no *FormatError", err)
 			}
 			return

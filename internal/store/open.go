@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/kferry/kferry/internal/store/filestore"
@@ -44,21 +45,22 @@ func folderOf(rawURL, goos string) (string, error) {
 	if rawURL == "" {
 		return "", fmt.Errorf("opening storage: %w: the address is empty", ErrScheme)
 	}
-	scheme, _, ok := strings.Cut(rawURL, ":")
-	switch {
-	case strings.HasPrefix(rawURL, "file:"):
-	case goos == "windows" && ok && len(scheme) == 1:
-		return rawURL, nil // a drive letter
-	case !strings.Contains(rawURL, "://"):
-		return rawURL, nil
-	default:
-		switch scheme {
-		case "s3", "azblob", "gs":
-			return "", fmt.Errorf("opening storage: %w: %s:// is not in this version; use file:///absolute/folder", ErrScheme, scheme)
-		default:
-			return "", fmt.Errorf("opening storage: %w: scheme %q is not known; use file:///absolute/folder", ErrScheme, scheme)
-		}
+	if strings.HasPrefix(rawURL, "file:") {
+		return folderOfURL(rawURL, goos)
 	}
+	scheme, _, ok := strings.Cut(rawURL, "://")
+	switch {
+	case !ok: // a path, perhaps with a drive letter
+		return rawURL, nil
+	case slices.Contains([]string{"s3", "azblob", "gs"}, scheme):
+		return "", fmt.Errorf("opening storage: %w: %s:// is not in this version; use file:///absolute/folder", ErrScheme, scheme)
+	default:
+		return "", fmt.Errorf("opening storage: %w: scheme %q is not known; use file:///absolute/folder", ErrScheme, scheme)
+	}
+}
+
+// folderOfURL returns the folder that a file URL names.
+func folderOfURL(rawURL, goos string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return "", fmt.Errorf("opening storage: %w", err)

@@ -21,11 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if root := os.Getenv("KFERRY_TEST_WRITER"); root != "" {
-		writeForever(root)
+	if os.Getenv("KFERRY_TEST_WRITER") != "" {
+		writeForever()
 		return
 	}
-	os.Exit(m.Run()) //nolint:forbidigo // a test binary
+	m.Run()
 }
 
 func open(t *testing.T, root string) *Store {
@@ -200,15 +200,16 @@ func TestNoFolder(t *testing.T) {
 // content is what the killed writer puts under number n.
 func content(n int) []byte { return bytes.Repeat([]byte{byte(n)}, 300_000) }
 
-// writeForever is the process that TestKilledWriter kills.
-func writeForever(root string) {
-	s, err := New(root)
+// writeForever is the process that TestKilledWriter kills. It writes to the
+// folder in which it is started.
+func writeForever() {
+	s, err := New(".")
 	for n := 1; err == nil; n++ {
 		data := content(n)
 		err = s.Put(context.Background(), fmt.Sprintf("objects/%08d", n), bytes.NewReader(data), int64(len(data)))
-		fmt.Println(n)
+		fmt.Fprintln(os.Stdout, n)
 	}
-	fmt.Println(err)
+	fmt.Fprintln(os.Stdout, err)
 }
 
 // TestKilledWriter kills a writing process and looks whether each object that
@@ -222,8 +223,9 @@ func TestKilledWriter(t *testing.T) {
 	}
 	for stopAfter := 1; stopAfter <= 5; stopAfter++ {
 		root := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), exe) //nolint:gosec // this very test
-		cmd.Env = append(os.Environ(), "KFERRY_TEST_WRITER="+root)
+		cmd := exec.CommandContext(t.Context(), exe)
+		cmd.Env = append(os.Environ(), "KFERRY_TEST_WRITER=1")
+		cmd.Dir = root
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
+	"testing" //nolint:depguard // a suite for tests, exported for those of each driver
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,6 +105,7 @@ func randomBytes(seed uint64, size int) []byte {
 }
 
 func testPutGet(t *testing.T, open Place) {
+	t.Helper()
 	writer, reader := open(t), open(t)
 	for _, size := range []int{0, 1, 4096, 3 << 20} {
 		key := fmt.Sprintf("sizes/%d", size)
@@ -117,6 +118,7 @@ func testPutGet(t *testing.T, open Place) {
 }
 
 func testRange(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	if err := put(t.Context(), d, "a/digits", []byte("0123456789")); err != nil {
 		t.Fatal(err)
@@ -144,6 +146,7 @@ func testRange(t *testing.T, open Place) {
 }
 
 func testMissing(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	wantMissing(t, d, "nothing")
 	wantList(t, d, driver.Query{}, nil)
@@ -154,6 +157,7 @@ func testMissing(t *testing.T, open Place) {
 }
 
 func testPutTwice(t *testing.T, open Place) {
+	t.Helper()
 	first, second := open(t), open(t)
 	if err := put(t.Context(), first, "a/b", []byte("first")); err != nil {
 		t.Fatal(err)
@@ -169,6 +173,7 @@ func testPutTwice(t *testing.T, open Place) {
 }
 
 func testRace(t *testing.T, open Place) {
+	t.Helper()
 	const rounds, writers = 10, 8
 	handles := make([]driver.Driver, writers)
 	for i := range handles {
@@ -201,6 +206,7 @@ func testRace(t *testing.T, open Place) {
 }
 
 func testWhole(t *testing.T, open Place) {
+	t.Helper()
 	writer, reader := open(t), open(t)
 	want := randomBytes(7, 1<<20)
 	for round := range 5 {
@@ -228,6 +234,7 @@ func testWhole(t *testing.T, open Place) {
 }
 
 func testShortBody(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	if err := d.Put(t.Context(), "short", strings.NewReader("abc"), 5); err == nil {
 		t.Error("a body of 3 bytes was taken as one of 5")
@@ -248,6 +255,7 @@ func (r failingReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func testFailingBody(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	cause := errors.New("the disk with the body is gone")
 	if err := d.Put(t.Context(), "failing", failingReader{cause}, 100); !errors.Is(err, cause) {
@@ -258,6 +266,7 @@ func testFailingBody(t *testing.T, open Place) {
 }
 
 func testDelete(t *testing.T, open Place) {
+	t.Helper()
 	d, other := open(t), open(t)
 	mustPut(t, d, "a/b/one", "a/b/two")
 	for range 2 { // the second time it is absent
@@ -280,6 +289,7 @@ func testDelete(t *testing.T, open Place) {
 }
 
 func testCancelled(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	mustPut(t, d, "there")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -304,6 +314,7 @@ func testCancelled(t *testing.T, open Place) {
 }
 
 func testKeys(t *testing.T, open Place) {
+	t.Helper()
 	d := open(t)
 	long := strings.Repeat("s", 240)
 	keys := []string{

@@ -17,9 +17,9 @@ var ErrKilled = errors.New("killed")
 type When int
 
 const (
-	// Before: the n-th mutating operation has not taken effect.
+	// Before says that the n-th mutating operation has not taken effect.
 	Before When = iota
-	// After: it has taken effect, and nobody was told.
+	// After says that it has taken effect, and nobody was told.
 	After
 )
 
