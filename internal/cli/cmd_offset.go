@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kferry/kferry/internal/position"
+)
+
+func newOffsetCmd(f *Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "offset COMMAND",
+		Short:   "Fetch, translate and apply positions as files",
+		GroupID: "groups",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    runParent,
+
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(newOffsetFetchCmd(f), newOffsetTranslateCmd(f), newOffsetApplyCmd(f))
+	return cmd
+}
+
+type offsetFetchOptions struct {
+	cluster clusterFlags
+	sel     selectFlags
+	output  choice
+}
+
+func newOffsetFetchCmd(f *Factory) *cobra.Command {
+	o := &offsetFetchOptions{}
+	cmd := &cobra.Command{
+		Use:   "fetch",
+		Short: "Write the committed positions of groups to stdout",
+		Long: "Writes group,topic,partition,offset without a header row; -o json also has leader epochs and\n" +
+			"metadata. Only commits that are decided are read. It writes nothing to the cluster.",
+		Example: "  kferry offset fetch -b localhost:9092 -g order-processor > source.csv",
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runOffsetFetch(cmd.Context(), f, o) },
+	}
+	o.cluster.add(f, cmd)
+	o.sel.add(cmd.Flags())
+	addOutput(cmd, &o.output, asCSV, asJSON, asKmap, asTable)
+	completeSelection(f, cmd)
+	return cmd
+}
+
+func runOffsetFetch(ctx context.Context, f *Factory, o *offsetFetchOptions) error {
+	sel, err := o.sel.compile()
+	if err != nil {
+		return err
+	}
+	c, err := o.cluster.resolve(f)
+	if err != nil {
+		return err
+	}
+	s, err := f.open(ctx, c)
+	if err != nil {
+		return err
+	}
+	set, err := f.fetchPositions(ctx, s, sel)
+	if err != nil {
+		return err
+	}
+	origin := position.Origin{Cluster: c.Name, ClusterID: s.cluster.ID(), At: f.streams.now()}
+	w := bufio.NewWriter(f.stdout())
+	switch o.output.value {
+	case asJSON:
+		err = position.WriteJSON(w, set, origin)
+	case asKmap:
+		err = position.WriteKmap(w, set, origin)
+	case asTable:
+		t := newTable(f.outPaint(), "GROUP", "TOPIC", "PARTITION>", "OFFSET>", "METADATA")
+		for p := range set.Each() {
+			t.row(p.Group, p.Partition.Topic, partitionsText([]int32{p.Partition.Partition}), offsetText(p.Offset), p.Metadata)
+		}
+		err = t.print(w)
+	default:
+		err = position.WriteCSV(w, set, nil)
+	}
+	return errors.Join(err, w.Flush())
+}
+
+// fetchPositions reads the selected positions. A group that is named and does
+// not exist, and one that cannot be read, is an error: a file that lacks it
+// would look complete.
+func (f *Factory) fetchPositions(ctx context.Context, s *side, sel *position.Selection) (*position.Set, error) {
+	names, complete, err := f.chooseGroups(ctx, s, sel)
+	if err != nil {
+		return nil, err
+	}
+	f.sayHidden("the list of groups", complete)
+	readings, err := f.read(ctx, s, names)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, n := range sel.LiteralGroups() {
+		named[n] = true
+	}
+	set := new(position.Set)
+	for _, name := range names {
+		r := readings[name]
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		if named[name] {
+			if err := f.exists(ctx, s, r); err != nil {
+				return nil, err
+			}
+		}
+		f.sayHidden("group "+name, r.Complete)
+		for _, p := range r.Unstable {
+			f.remark("warning: group %s: %s has transactional commits that are not decided, and is left out", clean(name), clean(p.String()))
+		}
+		for _, p := range sortedPositions(r) {
+			if !sel.Partition(p.Partition) {
+				continue
+			}
+			if err := set.Add(p); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, p := range append(sel.UnmatchedGroups(), sel.UnmatchedTopics()...) {
+		f.remark("warning: %s %s matched nothing", p.Option, quoteArg(p.Text))
+	}
+	return set, nil
+}
+
+// inputFlags name a file of positions.
+type inputFlags struct {
+	file  string
+	group string
+}
+
+func (i *inputFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&i.file, "input", "i", "", "`FILE` of positions, - for stdin: CSV group,topic,partition,offset, or JSON of offset fetch")
+	cmd.Flags().StringVarP(&i.group, "group", "g", "", "the rows are topic,partition,offset of this group `NAME`")
+	_ = cmd.MarkFlagFilename("input", "csv", "json") // the flag was added just above
+}
+
+// read reads the positions; nothing is used of a file with a mistake in it.
+func (i *inputFlags) read(f *Factory) (*position.Set, error) {
+	if i.file == "" {
+		return nil, &usageError{err: errors.New("-i/--input is missing"), hint: "-i FILE, or -i - for stdin"}
+	}
+	name := i.file
+	var r io.Reader = f.streams.In
+	if i.file == "-" {
+		name = "stdin"
+	} else {
+		file, err := os.Open(i.file)
+		if err != nil {
+			return nil, unchanged(pathError("reading positions", i.file, err))
+		}
+		defer func() { _ = file.Close() }() // only read
+		r = file
+	}
+	set, err := i.decode(bufio.NewReader(r), name)
+	if err != nil {
+		return nil, unchanged(err)
+	}
+	if set.Len() == 0 {
+		return nil, unchanged(errors.New("reading positions " + name + ": the file has none"))
+	}
+	return set, nil
+}
+
+func (i *inputFlags) decode(r *bufio.Reader, name string) (*position.Set, error) {
+	// A row of CSV cannot begin with a brace unless a group is called so, and
+	// such a name can be quoted.
+	if first, err := r.Peek(1); err == nil && first[0] == '{' {
+		if i.group != "" {
+			return nil, &usageError{err: errors.New("--group is for CSV of three columns, and the input is JSON")}
+		}
+		set, _, err := position.ReadJSON(r)
+		return set, err
+	}
+	return position.ReadCSV(r, &position.CSVOptions{Group: i.group, Name: name})
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// payloadShown is how many bytes of a key or value are shown.
+const payloadShown = 200
+
+// explain writes the proof of every position: the records either side of S on
+// the source and of T on the target, and how it is known that nothing after T
+// is missing or comes twice.
+func (v planView) explain(p *plan.Plan) error {
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		for j := range g.Positions {
+			if err := v.explainOne(g, &g.Positions[j]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
+	title := fmt.Sprintf("%s %s: ", clean(g.Name), clean(q.Target().String()))
+	v.linef("%s%s", v.paint.bold(title), explainStep(q))
+	if q.Proof == nil {
+		v.linef("  no records are known either side\n")
+		return nil
+	}
+	t := newTable(v.paint, "  LOG", "RECORD", "OFFSET>", "SOURCE-OFFSET>", "TIME", "FINGERPRINT", "KEY", "VALUE")
+	pr := q.Proof
+	seenRow(t, "  source", "before "+offsetOf(q.Source), pr.SourceBefore)
+	seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
+	seenRow(t, "  target", "before "+offsetOf(q.After), pr.TargetBefore)
+	seenRow(t, "  target", "at "+offsetOf(q.After), pr.TargetAt)
+	if err := t.print(v.w); err != nil {
+		return err
+	}
+	for _, m := range pr.Missing {
+		v.linef("  %s", clean(m))
+	}
+	v.linef("  %s\n", knownText(q))
+	return nil
+}
+
+func explainStep(q *plan.Position) string {
+	if q.After == nil {
+		return offsetOf(q.Source) + " stays untranslated, " + string(q.Outcome)
+	}
+	return offsetOf(q.Source) + " → " + offsetOf(q.After) + ", " + string(q.Outcome)
+}
+
+func seenRow(t *table, log, where string, s *translate.Seen) {
+	if s == nil {
+		t.row(log, where, "-", "-", "none", "-", "-", "-")
+		return
+	}
+	source := "-"
+	if s.SourceOffset >= 0 && strings.HasSuffix(log, "target") {
+		source = strconv.FormatInt(s.SourceOffset, 10)
+	}
+	t.row(log, where, strconv.FormatInt(s.Offset, 10), source,
+		time.UnixMilli(s.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z"),
+		shortFingerprint(s.Fingerprint), payloadText(s.Key), payloadText(s.Value))
+}
+
+func shortFingerprint(s string) string {
+	const shown = 16
+	if len(s) > shown {
+		return s[:shown]
+	}
+	return orDash(s)
+}
+
+// payloadText shows a key or value: text as text, anything else in
+// hexadecimal, cut after a number of bytes. Nothing is shown when the payload
+// was not asked for.
+func payloadText(b []byte) string {
+	if b == nil {
+		return "-"
+	}
+	more := ""
+	if len(b) > payloadShown {
+		b, more = b[:payloadShown], "…"
+	}
+	if utf8.Valid(b) {
+		return string(b) + more
+	}
+	return fmt.Sprintf("0x%x%s", b, more)
+}
+
+// knownText says how a gap and a repetition after T were excluded.
+func knownText(q *plan.Position) string {
+	pr := q.Proof
+	switch pr.Known {
+	case translate.KnownSameLog:
+		return "source and target are the same log"
+	case translate.KnownMap:
+		return "nothing after it is missing or twice: the mover's offset map says so"
+	case translate.KnownCounted:
+		return fmt.Sprintf("nothing after it is missing or twice: counted, %d slots for %d source offsets", pr.Slots, pr.Offsets)
+	case translate.KnownRead:
+		return fmt.Sprintf("what comes after it was read: %d records of the target, %d of the source", pr.ReadTarget, pr.ReadSource)
+	case translate.KnownLeftOut:
+		return "what comes after it was not looked at (--quick)"
+	case translate.KnownNothing:
+	}
+	return "nothing is known of what comes after it"
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// selectFlags choose groups, topics and partitions.
+type selectFlags struct{ position.Selector }
+
+func (s *selectFlags) add(fs *pflag.FlagSet) {
+	s.addGroups(fs)
+	s.addTopics(fs)
+}
+
+func (s *selectFlags) addGroups(fs *pflag.FlagSet) {
+	fs.StringArrayVarP(&s.Groups, "group", "g", nil, "only groups that match `GLOB`")
+	fs.StringArrayVar(&s.ExcludeGroups, "exclude-group", nil, "no groups that match `GLOB`")
+	fs.StringArrayVar(&s.GroupRegex, "group-regex", nil, "only groups that match `REGEX` as a whole")
+}
+
+func (s *selectFlags) addTopics(fs *pflag.FlagSet) {
+	fs.StringArrayVarP(&s.Topics, "topic", "t", nil, "only topics that match `GLOB`")
+	fs.StringArrayVar(&s.ExcludeTopics, "exclude-topic", nil, "no topics that match `GLOB`")
+	fs.StringArrayVar(&s.TopicRegex, "topic-regex", nil, "only topics that match `REGEX` as a whole")
+	fs.StringArrayVar(&s.Partitions, "partition", nil, "of a topic only these partitions, `TOPIC:0,1,4-7`")
+}
+
+func (s *selectFlags) compile() (*position.Selection, error) {
+	sel, err := s.Compile()
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
+	return sel, nil
+}
+
+// asked is the selection in the user's words, for the plan file.
+func asked(cmd *cobra.Command, names ...string) []string {
+	var out []string
+	for _, name := range names {
+		fl := cmd.Flags().Lookup(name)
+		if fl == nil || !fl.Changed {
+			continue
+		}
+		if many, ok := fl.Value.(pflag.SliceValue); ok {
+			for _, v := range many.GetSlice() {
+				out = append(out, "--"+name+" "+quoteArg(v))
+			}
+			continue
+		}
+		out = append(out, "--"+name+" "+quoteArg(fl.Value.String()))
+	}
+	return out
+}
+
+// askedFlags are the flags that say what a plan is about.
+var askedFlags = []string{
+	"group", "exclude-group", "group-regex", "topic", "exclude-topic", "topic-regex", "partition",
+	"map-topic", "map-group", "route", "file",
+}
+
+// evidenceFlags choose how positions are translated.
+type evidenceFlags struct {
+	evidence     choice
+	header       string
+	quick        bool
+	copyComplete bool
+}
+
+func (e *evidenceFlags) add(cmd *cobra.Command) {
+	addChoice(cmd, &e.evidence, "evidence", "", "what ties target records to source offsets",
+		string(translate.KindAuto), string(translate.KindHeader), string(translate.KindIdentity))
+	fs := cmd.Flags()
+	fs.StringVarP(&e.header, "header", "H", "", "header with the source offset, `NAME[:ENCODING]`; encodings: decimal, int64be, int64le")
+	fs.BoolVar(&e.quick, "quick", false, "do not show that nothing after a position is missing or twice: exact-unproven")
+	fs.BoolVar(&e.copyComplete, "copy-complete", false, "the mover has ended: what is not copied yet will never be")
+}
+
+func (e *evidenceFlags) options() (translate.Options, error) {
+	o := translate.Options{Evidence: translate.Kind(e.evidence.value), Quick: e.quick, CopyComplete: e.copyComplete}
+	if e.header == "" {
+		return o, nil
+	}
+	if o.Evidence == translate.KindIdentity {
+		return o, &usageError{err: errors.New("--header is given, and --evidence identity uses none")}
+	}
+	o.Evidence = translate.KindHeader
+	name, encoding, err := parseHeader(e.header)
+	o.Header, o.Encoding = name, encoding
+	return o, err
+}
+
+// acceptFlags are the overrides, each named after its consequence.
+type acceptFlags struct{ plan.Accept }
+
+func (a *acceptFlags) add(fs *pflag.FlagSet) {
+	a.addMoving(fs)
+	fs.BoolVar(&a.Rewind, "accept-rewind", false, "let a group go back behind the position that it has on the target")
+	fs.BoolVar(&a.ActiveSource, "accept-active-source", false, "go on while the group still reads on the source: its positions still move")
+}
+
+func (a *acceptFlags) addMoving(fs *pflag.FlagSet) {
+	fs.BoolVar(&a.Repeats, "accept-repeats", false, "let records be read again that the group has read")
+	fs.BoolVar(&a.Loss, "accept-loss", false, "let records be skipped that the group has not read")
+	fs.BoolVar(&a.PartialGroup, "accept-partial-group", false, "move a group although some of its positions cannot be: there auto.offset.reset decides")
+}
+
+// writeFlags are those of every command that writes.
+type writeFlags struct {
+	yes, dryRun bool
+	state       string
+}
+
+func (w *writeFlags) add(fs *pflag.FlagSet, dryRun bool) {
+	fs.BoolVar(&w.yes, "yes", false, "do not ask for a confirmation")
+	if dryRun {
+		fs.BoolVar(&w.dryRun, "dry-run", false, "show what would be done, and do nothing")
+	}
+	addState(fs, &w.state)
+}
+
+func addState(fs *pflag.FlagSet, state *string) {
+	fs.StringVar(state, "state", "", "`URL` or folder that holds runs, snapshots and leases (default: the user's state folder)")
+}
