@@ -245,7 +245,6 @@ type breaking struct {
 	net.Conn
 	key     int16
 	deliver bool
-	broken  bool
 }
 
 func (b *breaking) Write(p []byte) (int, error) {
@@ -258,11 +257,11 @@ func (b *breaking) Write(p []byte) (int, error) {
 			return 0, err
 		}
 		answer := make([]byte, 1)
-		if _, err := b.Conn.Read(answer); err != nil {
+		if _, err := b.Read(answer); err != nil {
 			return 0, err
 		}
 	}
-	_ = b.Conn.Close()
+	_ = b.Close()
 	return len(p), nil
 }
 
@@ -293,8 +292,10 @@ func TestOnceHandsOver(t *testing.T) {
 		}
 	}
 	w := fresh()
-	if !w.withdraw() || !w.withdraw() {
-		t.Error("an unsent request cannot be withdrawn")
+	for range 2 {
+		if !w.withdraw() {
+			t.Error("an unsent request cannot be withdrawn")
+		}
 	}
 	w.SetVersion(8)
 	got := kmsg.NewPtrOffsetCommitRequest()

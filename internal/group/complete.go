@@ -28,8 +28,7 @@ func anyOf[R any](ctx context.Context, from brokers, question func(context.Conte
 			return none, ctx.Err()
 		}
 		// A code is an answer, and that of all brokers.
-		var code *kerr.Error
-		if errors.As(err, &code) {
+		if _, answered := errors.AsType[*kerr.Error](err); answered {
 			return none, err
 		}
 		errs = append(errs, fmt.Errorf("broker %d (%s:%d): %w", b.NodeID, b.Host, b.Port, err))

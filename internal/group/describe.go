@@ -74,7 +74,7 @@ type description struct {
 
 func (d *description) add(g Group) {
 	g.Coordinator = d.node
-	slices.SortFunc(g.Members, func(a, b Member) int { return compareMembers(a, b) })
+	slices.SortFunc(g.Members, compareMembers)
 	d.groups = append(d.groups, g)
 }
 

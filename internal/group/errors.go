@@ -90,7 +90,7 @@ func (e *ActiveError) Error() string {
 }
 
 // Is makes errors.Is(err, ErrActive) true.
-func (e *ActiveError) Is(target error) bool { return target == ErrActive } //nolint:errorlint // sentinel comparison is what Is is for
+func (e *ActiveError) Is(target error) bool { return target == ErrActive }
 
 // Unwrap returns the broker's code.
 func (e *ActiveError) Unwrap() error { return e.Err }
@@ -114,7 +114,7 @@ func (e *AuthError) Error() string {
 }
 
 // Is makes errors.Is(err, ErrAuth) true.
-func (e *AuthError) Is(target error) bool { return target == ErrAuth } //nolint:errorlint // sentinel comparison is what Is is for
+func (e *AuthError) Is(target error) bool { return target == ErrAuth }
 
 // Unwrap returns the broker's code.
 func (e *AuthError) Unwrap() error { return e.Err }
@@ -132,7 +132,7 @@ func (e *UnansweredError) Error() string {
 }
 
 // Is makes errors.Is(err, ErrUnanswered) true.
-func (e *UnansweredError) Is(target error) bool { return target == ErrUnanswered } //nolint:errorlint // sentinel comparison is what Is is for
+func (e *UnansweredError) Is(target error) bool { return target == ErrUnanswered }
 
 // Unwrap returns what happened instead of an answer.
 func (e *UnansweredError) Unwrap() error { return e.Err }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -105,9 +106,7 @@ func (c *Client) fetch(ctx context.Context, names []string) map[string]Reading {
 		got, errs := c.fetchOn(ctx, node, names)
 		mu.Lock()
 		defer mu.Unlock()
-		for name, r := range got {
-			all[name] = r
-		}
+		maps.Copy(all, got)
 		return errs
 	})
 	for name, err := range failed {

@@ -100,13 +100,11 @@ func transient(err error) bool {
 	if kgo.IsRetryableBrokerErr(err) {
 		return true
 	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		var dns *net.DNSError
-		return !errors.As(err, &dns) || !dns.IsNotFound
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		dns, ok := errors.AsType[*net.DNSError](err)
+		return !ok || !dns.IsNotFound
 	}
-	var code *kerr.Error
-	if errors.As(err, &code) {
+	if _, answered := errors.AsType[*kerr.Error](err); answered {
 		switch {
 		case errors.Is(err, kerr.NotCoordinator), errors.Is(err, kerr.CoordinatorLoadInProgress),
 			errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.RequestTimedOut):
@@ -120,8 +118,8 @@ func transient(err error) bool {
 // unclear reports errors of the connection that have no name here; the one
 // that matters is a broker that left between being named and being asked.
 func unclear(err error) bool {
-	var code *kerr.Error
-	return !errors.As(err, &code) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	_, answered := errors.AsType[*kerr.Error](err)
+	return !answered && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // patience is how long an operation goes on asking: until a whole request

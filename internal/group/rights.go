@@ -95,7 +95,7 @@ func (c *Client) topicAnswers(ctx context.Context, from brokers, names []string)
 		req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
 		for _, name := range names {
 			t := kmsg.NewMetadataRequestTopic()
-			t.Topic = kmsg.StringPtr(name)
+			t.Topic = new(name)
 			req.Topics = append(req.Topics, t)
 		}
 		return ask[*kmsg.MetadataResponse](ctx, c, node, req)

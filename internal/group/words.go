@@ -39,7 +39,7 @@ func operations(bits int32) []string {
 		if bits&(1<<i) == 0 {
 			continue
 		}
-		ops = append(ops, kmsg.ACLOperation(i).String()) //nolint:gosec // below 31
+		ops = append(ops, kmsg.ACLOperation(i).String())
 	}
 	slices.Sort(ops)
 	return ops
