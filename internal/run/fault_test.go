@@ -368,3 +368,29 @@ func TestLastEntriesOfTheOldHolder(t *testing.T) {
 	}
 	wantJournal(t, b, "1:lease", "1:one", "1:2 to go", "1:1 to go", "1:0 to go", "2:lease", "2:of b")
 }
+
+// TestBeginFails: whoever takes the lease and cannot write its first entry
+// gives the run back at once.
+func TestBeginFails(t *testing.T) {
+	t.Parallel()
+	s := memstore.New()
+	cause := errors.New("the store refuses")
+	a := create(t, bucketOn(storetest.NewHook(s, func(op storetest.Op) error {
+		if strings.Contains(op.Key, "/journal/") {
+			return cause
+		}
+		return op.Do()
+	})), process("anna"))
+	if _, _, err := a.AcquireLease(t.Context()); !errors.Is(err, cause) {
+		t.Fatalf("got error %v", err)
+	}
+	if err := a.Append(t.Context(), "note", note{"x"}); !errors.Is(err, run.ErrNoLease) {
+		t.Errorf("appending: got error %v", err)
+	}
+	b, err := run.Open(t.Context(), bucketOn(s), a.ID(), process("ben"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, b)
+	wantJournal(t, b, "3:lease")
+}

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing" //nolint:depguard // a suite for tests, exported for those of each driver
+	"testing"
 
 	"github.com/kferry/kferry/internal/store/driver"
 )
