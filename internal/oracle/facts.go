@@ -1,0 +1,213 @@
+package oracle
+
+import "slices"
+
+// facts is all that can be known of a pair, worked out once.
+type facts struct {
+	p         *Pair
+	src, tgt  *Log
+	srcFates  []Fate
+	srcEnd    int64
+	srcStable int64
+	stable    int64 // of the target
+	copies    []copied
+	// backs are the offsets of committed and aborted copies below the last
+	// stable offset: what T is moved back to.
+	backs []int64
+	// last and highest are h of the last and the highest committed copy, -1
+	// where there is none.
+	last, highest int64
+	// present are the h of committed copies.
+	present map[int64]bool
+	// superseded are the h whose last committed copy compaction has removed.
+	superseded map[int64]bool
+	// seesAborted: aborted source data is among the copies. skipsAborted: some
+	// that the mover has passed is not.
+	seesAborted, skipsAborted bool
+	// openBehind: copies above the last stable offset, committed or not.
+	openBehind bool
+}
+
+func newFacts(p *Pair) *facts {
+	f := &facts{
+		p: p, src: &p.Source, tgt: &p.Target, srcFates: p.Source.Fates(), srcEnd: p.Source.End(),
+		last: -1, highest: -1, present: map[int64]bool{}, superseded: map[int64]bool{},
+	}
+	f.srcStable = f.src.Stable(f.srcFates)
+	fates := f.tgt.Fates()
+	f.stable = f.tgt.Stable(fates)
+	f.copies = committedCopies(f.tgt)
+	for _, c := range f.copies {
+		f.present[c.h] = true
+		f.last = c.h
+		f.highest = max(f.highest, c.h)
+	}
+	for i := range f.tgt.Slots {
+		s := &f.tgt.Slots[i]
+		off := f.tgt.Base + int64(i)
+		if s.Kind != Data || s.H == Native {
+			continue
+		}
+		if off >= f.stable {
+			f.openBehind = true
+			continue
+		}
+		if f.tgt.readable(i) {
+			f.backs = append(f.backs, off)
+		}
+		if fates[i] != Aborted {
+			f.superseded[s.H] = s.Gone
+		}
+	}
+	for i, fate := range f.srcFates {
+		h := f.src.Base + int64(i)
+		if fate != Aborted || !f.src.readable(i) {
+			continue
+		}
+		if f.present[h] {
+			f.seesAborted = true
+		} else if len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
+			f.skipsAborted = true
+		}
+	}
+	return f
+}
+
+// good is the definition, word by word: reading from u on, every copied
+// record with h >= s is met, and the first copies of them come in source
+// order.
+func (f *facts) good(u, s int64) bool {
+	met := map[int64]bool{}
+	highest := int64(-1)
+	for _, c := range f.copies {
+		if c.offset < u || c.h < s || met[c.h] {
+			continue
+		}
+		if c.h < highest {
+			return false
+		}
+		met[c.h], highest = true, c.h
+	}
+	for h := range f.present {
+		if h >= s && !met[h] {
+			return false
+		}
+	}
+	return true
+}
+
+// position is T by the definition: the greatest good position, every one
+// tried, moved back to one past the last copy before it.
+func (f *facts) position(s int64) (int64, bool) {
+	for u := f.stable; u >= f.tgt.Start; u-- {
+		// What is good changes only at a copy, so a position with none before
+		// it needs no trial of its own.
+		if u > f.tgt.Start && u < f.stable && !f.copyAt(u) {
+			continue
+		}
+		if !f.good(u, s) {
+			continue
+		}
+		t := f.tgt.Start
+		for _, b := range f.backs {
+			if b < u {
+				t = b + 1
+			}
+		}
+		return t, true
+	}
+	return -1, false
+}
+
+func (f *facts) copyAt(u int64) bool {
+	_, ok := slices.BinarySearchFunc(f.copies, u, func(c copied, u int64) int { return int(c.offset - u) })
+	return ok
+}
+
+// meal is what a read_committed consumer meets from t on.
+type meal struct {
+	lost, repeats int64
+	ordered       bool
+	above         bool // anything with h >= s is copied
+}
+
+// consume reads the target from t to the end as a consumer does that had
+// reached s on the source.
+func (f *facts) consume(t, s int64) meal {
+	m := meal{ordered: true}
+	met := map[int64]bool{}
+	highest := int64(-1)
+	for _, c := range f.copies {
+		m.above = m.above || c.h >= s
+		if c.offset < t {
+			continue
+		}
+		if c.h < s || met[c.h] {
+			m.repeats++
+			continue
+		}
+		if c.h < highest {
+			m.ordered = false
+		}
+		met[c.h], highest = true, c.h
+	}
+	for h := range f.present {
+		if h >= s && !met[h] {
+			m.lost++
+		}
+	}
+	return m
+}
+
+// missing says which records of the source between the last copy and s are
+// not copied yet: certain ones, and ones of which it depends on the mover
+// whether it will copy them.
+func (f *facts) missing(s int64) (certain, perhaps bool) {
+	for i := range f.src.Slots {
+		h := f.src.Base + int64(i)
+		if h <= f.last || h >= s || !f.src.readable(i) {
+			continue
+		}
+		switch f.srcFates[i] {
+		case Aborted:
+			certain = certain || f.seesAborted
+			perhaps = perhaps || (!f.seesAborted && (!f.skipsAborted || h >= f.srcStable))
+		case Open:
+			certain = certain || f.seesAborted
+			perhaps = perhaps || !f.seesAborted
+		case Plain, Committed:
+			certain = true
+		}
+	}
+	return certain, perhaps
+}
+
+// gone counts the records that the source still has at or above s, up to the
+// highest copy, and that the target has not, or no more; unsure those of which
+// only their keys say that a later record stands for them, and those of open
+// transactions.
+func (f *facts) gone(s int64) (lost, unsure int64) {
+	for i := range f.src.Slots {
+		h := f.src.Base + int64(i)
+		if h < s || h > f.highest || !f.src.readable(i) || f.present[h] {
+			continue
+		}
+		switch f.srcFates[i] {
+		case Plain, Committed:
+			if f.superseded[h] {
+				unsure++
+			} else {
+				lost++
+			}
+		case Open:
+			unsure++
+		case Aborted:
+			// Nothing that a read_committed consumer would miss; but above the
+			// last stable offset nobody can tell.
+			if h >= f.srcStable {
+				unsure++
+			}
+		}
+	}
+	return lost, unsure
+}

@@ -1,0 +1,353 @@
+package oracle
+
+import (
+	"fmt"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// Verdict is what is wrong with an answer.
+type Verdict string
+
+// The verdicts. Every one but Fine must never be given.
+const (
+	Fine          Verdict = ""
+	Lost          Verdict = "lost"
+	Repeated      Verdict = "repeated unsaid"
+	Disordered    Verdict = "wrong order unsaid"
+	WronglyHeld   Verdict = "wrongly held"
+	WronglyRefuse Verdict = "wrongly refused"
+	Worse         Verdict = "not the greatest good position"
+	WrongWord     Verdict = "wrong outcome word"
+	HoldMissed    Verdict = "hold missed"
+	RefuseMissed  Verdict = "refusal missed"
+	Malformed     Verdict = "malformed answer"
+)
+
+// Verdicts are all of them, in the order of the table.
+func Verdicts() []Verdict {
+	return []Verdict{
+		Lost, Repeated, Disordered, HoldMissed, RefuseMissed, WronglyHeld, WronglyRefuse, Worse, WrongWord, Malformed,
+	}
+}
+
+// Judgement is a verdict with its reason.
+type Judgement struct {
+	Verdict Verdict
+	Why     string
+	// Tolerated names a choice that the definition leaves open and that the
+	// answer has made; "" where there was none.
+	Tolerated string
+}
+
+func verdict(v Verdict, format string, args ...any) Judgement {
+	return Judgement{Verdict: v, Why: fmt.Sprintf(format, args...)}
+}
+
+// Judge is the verdict on one answer to q. Of a log that grew meanwhile any
+// state that it was in may have been seen.
+func (f *Facts) Judge(q Question, r *translate.Result) Judgement {
+	var first Judgement
+	for i, state := range f.states {
+		j := state.judge(q, r)
+		if j.Verdict == Fine {
+			return f.judgeLate(q, r, j)
+		}
+		if i == 0 {
+			first = j
+		}
+	}
+	return first
+}
+
+// judgeLate looks at what arrived while the answer was being looked for: from
+// T on all of it must be met, whatever was seen.
+func (f *Facts) judgeLate(q Question, r *translate.Result, j Judgement) Judgement {
+	if r.T < 0 || r.Outcome == translate.Refused || len(f.states) == 1 {
+		return j
+	}
+	if m := f.states[0].consume(r.T, q.S); m.lost > 0 && r.Outcome != translate.ExactUnproven {
+		return verdict(Lost, "%d records that arrived meanwhile are not met from %d on", m.lost, r.T)
+	}
+	return j
+}
+
+// Facts is all that can be known of a pair, worked out once. states[0] is the
+// final one.
+type Facts struct{ states []*facts }
+
+// NewFacts works out what the judge needs to know.
+func NewFacts(p *Pair) *Facts {
+	f := &Facts{states: []*facts{newFacts(p)}}
+	if p.LateSource == 0 && p.LateTarget == 0 {
+		return f
+	}
+	for _, late := range [][2]int{{p.LateSource, p.LateTarget}, {p.LateSource, 0}, {0, p.LateTarget}} {
+		early := *p
+		early.Source = cut(&p.Source, late[0])
+		early.Target = cut(&p.Target, late[1])
+		f.states = append(f.states, newFacts(&early))
+	}
+	return f
+}
+
+// cut is the log without its last n slots.
+func cut(l *Log, n int) Log {
+	c := *l
+	c.Slots = c.Slots[:max(0, len(c.Slots)-n)]
+	c.Start = min(c.Start, c.End())
+	return c
+}
+
+// expectation is what an answer may be.
+type expectation struct {
+	// hold and refuse are right, and which reasons.
+	hold   bool
+	refuse []translate.Reason
+	// position: T is right, with this many repeats; above: copies at or above S
+	// exist.
+	position   bool
+	t, repeats int64
+	above      bool
+	// loose accepts any position under a word that admits what may be wrong
+	// with it, because the reading was left out.
+	loose bool
+	// unproven: exact-unproven is as good as exact.
+	unproven bool
+	// gap: something is missing, which cannot be seen but must not be denied.
+	gap bool
+	// onWord: the position rests on --copy-complete.
+	onWord bool
+	// lost bounds what a refusal for loss may count.
+	lost, lostAtMost int64
+	// open names what the definition leaves open here, by outcome.
+	open map[translate.Outcome]string
+	why  string
+}
+
+func (e *expectation) tolerate(o translate.Outcome, what string) {
+	if e.open == nil {
+		e.open = map[translate.Outcome]string{}
+	}
+	e.open[o] = what
+}
+
+// expect works out what the answer to q may be.
+func (f *facts) expect(q Question) expectation {
+	var e expectation
+	if q.S > f.srcEnd && !q.NoSource {
+		return expectation{refuse: []translate.Reason{translate.ReasonBeyondEnd}, why: "S is above the source's end"}
+	}
+	running := f.highest > f.last
+	certain, perhaps := f.missing(q.S)
+	if len(f.copies) == 0 {
+		return f.expectNoCopies(q, certain, perhaps)
+	}
+	e.lost, e.lostAtMost = f.gone(q.S)
+	e.lostAtMost += e.lost
+	if !q.CopyComplete && (running || certain) {
+		e.hold, e.why = true, "a pass is running"
+		if !running {
+			e.why = fmt.Sprintf("records between %d and S are missing", f.last)
+		}
+		if e.lost > 0 {
+			e.refuse = []translate.Reason{translate.ReasonLoss}
+		}
+		e.loose = q.Quick && f.falls()
+		return e
+	}
+	e.onWord = running || certain
+	if perhaps && !q.CopyComplete {
+		e.hold = true
+		e.tolerate(translate.Hold, "only aborted or undecided records are missing below S")
+	}
+	if q.NoSource && f.last+1 < q.S && !q.CopyComplete {
+		e.hold = true
+	}
+	f.expectPosition(&e, q)
+	return e
+}
+
+// expectNoCopies is for a target without a single committed copy.
+func (f *facts) expectNoCopies(q Question, certain, perhaps bool) expectation {
+	e := expectation{refuse: []translate.Reason{translate.ReasonNoEvidence}, why: "there is no committed copy", unproven: true}
+	e.hold = certain || perhaps || f.openBehind || q.NoSource || f.stable < f.tgt.End()
+	e.position = !certain || q.CopyComplete
+	e.onWord = certain
+	e.t, _ = f.position(q.S)
+	return e
+}
+
+// expectPosition is for when nothing is to be waited for.
+func (f *facts) expectPosition(e *expectation, q Question) {
+	t, ok := f.position(q.S)
+	m := f.consume(t, q.S)
+	e.t, e.repeats, e.above, e.position = t, m.repeats, m.above, ok
+	e.unproven = q.Quick || q.NoSource
+	e.loose = q.Quick && f.falls()
+	e.why = fmt.Sprintf("the greatest good position is %d, with %d repeats", t, m.repeats)
+	loss := []translate.Reason{translate.ReasonLoss, translate.ReasonNoGoodPosition}
+	if !ok {
+		e.refuse, e.why = loss[1:], "there is no good position"
+	}
+	// Without the source a gap is not seen, unless nothing stands before it.
+	unseen := t < 0 || !f.copyBefore(t, q.S) && !f.present[q.S]
+	e.gap = q.NoSource && e.lost > 0
+	switch {
+	case e.lost > 0 && (!q.NoSource || unseen):
+		e.refuse, e.position = loss, false
+		e.why = fmt.Sprintf("%d records at or above S are on the source and not on the target", e.lost)
+	case q.NoSource && unseen:
+		e.refuse = loss
+	case q.NoSource && e.lost > 0:
+		e.refuse = loss
+	case e.lostAtMost > e.lost:
+		e.refuse = loss
+		e.tolerate(translate.Refused, "only keys tell that missing records are superseded")
+	case e.loose:
+		e.refuse = loss
+		e.tolerate(translate.Refused, "a reading that was left out would have found the records")
+	}
+}
+
+// falls reports that h falls somewhere.
+func (f *facts) falls() bool { return classifyPasses(f.copies)&Passes != 0 }
+
+// copyBefore reports that a copy of something below s stands before t.
+func (f *facts) copyBefore(t, s int64) bool {
+	for _, c := range f.copies {
+		if c.offset < t && c.h < s {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *facts) judge(q Question, r *translate.Result) Judgement {
+	if j := form(q, r); j.Verdict != Fine {
+		return j
+	}
+	e := f.expect(q)
+	tolerated := e.open[r.Outcome]
+	switch r.Outcome {
+	case translate.Hold:
+		if !e.hold {
+			return verdict(WronglyHeld, "held (%s), but %s", r.Reason, e.why)
+		}
+		return Judgement{Tolerated: tolerated}
+	case translate.Refused:
+		return f.judgeRefused(&e, q, r, tolerated)
+	case translate.Exact, translate.ExactUnproven, translate.AtEnd, translate.Repeats:
+		j := f.judgePosition(&e, q, r)
+		if j.Verdict == Fine && j.Tolerated == "" {
+			j.Tolerated = tolerated
+		}
+		return j
+	case translate.Unset:
+	}
+	return verdict(Malformed, "outcome %q", r.Outcome)
+}
+
+func (f *facts) judgeRefused(e *expectation, q Question, r *translate.Result, tolerated string) Judgement {
+	for _, reason := range e.refuse {
+		if reason != r.Reason {
+			continue
+		}
+		if reason == translate.ReasonLoss {
+			if r.T >= 0 && e.t >= 0 && r.T != e.t && !q.Quick {
+				return verdict(Worse, "refused for loss with T %d, but %s", r.T, e.why)
+			}
+			if r.Lost >= 0 && (r.Lost < e.lost || r.Lost > e.lostAtMost) && !q.NoSource {
+				return verdict(WrongWord, "%d records are said to be lost, but it is %d to %d", r.Lost, e.lost, e.lostAtMost)
+			}
+		}
+		return Judgement{Tolerated: tolerated}
+	}
+	return verdict(WronglyRefuse, "refused (%s), but %s", r.Reason, e.why)
+}
+
+// judgePosition is for answers that give a T to go to.
+func (f *facts) judgePosition(e *expectation, q Question, r *translate.Result) Judgement {
+	if r.T < f.tgt.Start || r.T > f.tgt.End() {
+		return verdict(Malformed, "T %d is outside of the target", r.T)
+	}
+	if e.loose && r.Outcome == translate.ExactUnproven {
+		return Judgement{}
+	}
+	if !e.position {
+		switch {
+		case e.hold:
+			return verdict(HoldMissed, "answered %s %d, but %s", r.Outcome, r.T, e.why)
+		case e.lost > 0:
+			return verdict(Lost, "answered %s %d, but %s", r.Outcome, r.T, e.why)
+		default:
+			return verdict(RefuseMissed, "answered %s %d, but %s", r.Outcome, r.T, e.why)
+		}
+	}
+	if j := f.judgeMeal(e, q, r); j.Verdict != Fine {
+		return j
+	}
+	if r.T != e.t {
+		return verdict(Worse, "answered %s %d, but %s", r.Outcome, r.T, e.why)
+	}
+	if e.onWord && !r.CopyComplete {
+		return verdict(WrongWord, "it is not said that %s %d rests on --copy-complete", r.Outcome, r.T)
+	}
+	return f.judgeWord(e, r)
+}
+
+// judgeMeal lets a consumer read from the answered T, whatever T should be.
+func (f *facts) judgeMeal(e *expectation, q Question, r *translate.Result) Judgement {
+	m := f.consume(r.T, q.S)
+	switch {
+	case m.lost > 0:
+		return verdict(Lost, "from %s %d on %d copied records are not met; %s", r.Outcome, r.T, m.lost, e.why)
+	case !m.ordered:
+		return verdict(Disordered, "from %s %d on records come out of order; %s", r.Outcome, r.T, e.why)
+	case m.repeats != r.Repeats:
+		return verdict(Repeated, "from %s %d on %d records repeat, said are %d; %s", r.Outcome, r.T, m.repeats, r.Repeats, e.why)
+	}
+	return Judgement{}
+}
+
+// judgeWord checks that the outcome is the one for the position.
+func (f *facts) judgeWord(e *expectation, r *translate.Result) Judgement {
+	want := translate.Exact
+	switch {
+	case !e.above:
+		want = translate.AtEnd
+	case e.repeats > 0:
+		want = translate.Repeats
+	}
+	switch {
+	case e.gap && len(r.Unproven) == 0:
+		return verdict(WrongWord, "%s %d leaves nothing open, but %d records are missing", r.Outcome, r.T, e.lost)
+	case r.Outcome == want:
+		return Judgement{}
+	case r.Outcome == translate.ExactUnproven && e.repeats == 0 && e.unproven:
+		return Judgement{}
+	case r.Outcome == translate.ExactUnproven && e.repeats == 0:
+		return Judgement{Tolerated: "unproven although the source could be read"}
+	}
+	return verdict(WrongWord, "%s %d instead of %s; %s", r.Outcome, r.T, want, e.why)
+}
+
+// form checks what every answer must have.
+func form(q Question, r *translate.Result) Judgement {
+	position := r.Outcome != translate.Hold && r.Outcome != translate.Refused
+	switch {
+	case r.S != q.S:
+		return verdict(Malformed, "answered S %d", r.S)
+	case !position && r.T >= 0 && r.Reason != translate.ReasonLoss:
+		return verdict(Malformed, "%s (%s) with T %d", r.Outcome, r.Reason, r.T)
+	case !position && (r.Reason == "" || r.Detail == ""):
+		return verdict(Malformed, "%s without a reason or without a sentence", r.Outcome)
+	case r.Outcome == translate.ExactUnproven && len(r.Unproven) == 0:
+		return verdict(Malformed, "exact-unproven without saying what is not proven")
+	case position && (r.Outcome == translate.Repeats) != (r.Repeats > 0):
+		return verdict(Malformed, "%s with %d repeats", r.Outcome, r.Repeats)
+	case r.Outcome == translate.Exact && r.Proof.Known == translate.KnownNothing:
+		return verdict(Malformed, "exact without saying how that is known")
+	}
+	return Judgement{}
+}

@@ -1,0 +1,102 @@
+package oracle
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// TestOracle asks translate for many random positions and judges every answer.
+func TestOracle(t *testing.T) {
+	t.Parallel()
+	for _, loader := range []Loader{Memory{}, Kfake{}} {
+		t.Run(loader.Name(), func(t *testing.T) {
+			t.Parallel()
+			judge(t, &Run{Translate: translate.Translate, Loader: loader, Seed: seed(t), Positions: count(t, 22_000)})
+		})
+	}
+}
+
+// TestReference tries the judge on a translation that reads everything.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	for _, loader := range []Loader{Memory{}, Kfake{}} {
+		t.Run(loader.Name(), func(t *testing.T) {
+			t.Parallel()
+			judge(t, &Run{Translate: reference{}.Translate, Loader: loader, Seed: seed(t), Positions: 5000})
+		})
+	}
+}
+
+func judge(t *testing.T, run *Run) {
+	t.Helper()
+	tally, err := run.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s, seed %d\n%s", run.Loader.Name(), run.Seed, tally)
+	for i := range tally.Failures {
+		t.Error(explain(t, run.Translate, &tally.Failures[i]))
+	}
+	if wrong := tally.Wrong(); wrong > 0 {
+		t.Errorf("%d of %d answers are wrong", wrong, tally.Positions)
+	}
+	for _, class := range tally.Thin() {
+		t.Errorf("less than a fifth of the positions are in logs with: %s", class)
+	}
+}
+
+// explain shrinks a failure and writes it as a table case.
+func explain(t *testing.T, f Translate, fail *Failure) string {
+	t.Helper()
+	p, q, ok := Shrink(t.Context(), f, fail.Pair, fail.Question, fail.Verdict)
+	result, j, note := fail.Result, fail.Judgement, "as found; it does not fail in memory"
+	if ok {
+		note = "shrunk"
+		for seed := range uint64(6) {
+			r, again, err := Ask(t.Context(), f, Memory{}, seed, p, q)
+			if err != nil {
+				return err.Error()
+			}
+			if again.Verdict == fail.Verdict {
+				result, j = r, again
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s: %s (seed %d, %s, %s)\nanswer: %s %s T %d, %d repeat, %d lost: %s %v\n%#v",
+		fail.Verdict, j.Why, fail.Seed, q.kind(), note, result.Outcome, result.Reason, result.T, result.Repeats, result.Lost,
+		result.Detail, result.Unproven, CaseOf(&p, q))
+}
+
+// count is how many positions to ask for: KFERRY_ORACLE_POSITIONS, or n.
+func count(t *testing.T, n int) int {
+	t.Helper()
+	s := os.Getenv("KFERRY_ORACLE_POSITIONS")
+	if s == "" {
+		return n
+	}
+	v, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("KFERRY_ORACLE_POSITIONS: %v", err)
+	}
+	return v
+}
+
+// seed is KFERRY_ORACLE_SEED, or always the same, so that a failure is not a
+// matter of luck.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	s := os.Getenv("KFERRY_ORACLE_SEED")
+	if s == "" {
+		return 1
+	}
+	v, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatalf("KFERRY_ORACLE_SEED: %v", err)
+	}
+	return v
+}

@@ -1,0 +1,315 @@
+package oracle
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"github.com/kferry/kferry/internal/batch"
+	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// reference translates by reading everything: slow and simple, to try the
+// judge on. flaw makes it wrong on purpose.
+type reference struct{ flaw string }
+
+func (f reference) Translate(ctx context.Context, source, target translate.Log, reqs []translate.Request, o *translate.Options) ([][]translate.Result, error) {
+	out := make([][]translate.Result, len(reqs))
+	for i := range reqs {
+		req := &reqs[i]
+		scan := &scan{flaw: f.flaw, quick: o.Quick, complete: o.CopyComplete}
+		if err := scan.readTarget(ctx, target, req, o); err != nil {
+			return nil, err
+		}
+		if source != nil {
+			if err := scan.readSource(ctx, source, req.Source); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range req.Offsets {
+			r := scan.answer(s)
+			r.S, r.Source, r.Target = s, req.Source, req.Target
+			out[i] = append(out[i], r)
+		}
+	}
+	return out, nil
+}
+
+// scan is all there is to read of one pair.
+type scan struct {
+	flaw            string
+	quick, complete bool
+	hasSource       bool
+	src             map[int64]batch.Kind // readable data
+	srcOrder        []int64
+	srcEnd          int64
+	start, stable   int64
+	copies          []copied // committed
+	backs           []int64
+}
+
+// readAll reads a log from its start to its end.
+func readAll(ctx context.Context, l translate.Log, p topic.Partition, committed bool, each func(batch.Entry)) (topic.Bounds, error) {
+	bounds, err := l.Bounds(ctx, []topic.Partition{p})
+	if err != nil {
+		return topic.Bounds{}, err
+	}
+	b := bounds[p]
+	end := b.End
+	if committed {
+		end = b.Stable
+	}
+	for at := b.Start; at < end; {
+		chunks, err := l.Fetch(ctx, []batch.Ask{{Partition: p, Offset: at, Committed: committed, Wait: true}})
+		if err != nil {
+			return b, err
+		}
+		for e, err := range batch.Visible(&chunks[0]) {
+			if err != nil {
+				return b, err
+			}
+			if e.Offset >= end {
+				break
+			}
+			each(e)
+		}
+		next, err := chunks[0].Next()
+		if err != nil {
+			return b, err
+		}
+		if next == at {
+			return b, fmt.Errorf("%s: nothing at %d below %d", p, at, end)
+		}
+		at = next
+	}
+	return b, nil
+}
+
+func (c *scan) readTarget(ctx context.Context, l translate.Log, req *translate.Request, o *translate.Options) error {
+	b, err := readAll(ctx, l, req.Target, c.flaw != "uncommitted counted", func(e batch.Entry) {
+		if e.Kind == batch.Marker {
+			return
+		}
+		h, ok := decode(&e.Record, o)
+		if !ok {
+			return
+		}
+		c.backs = append(c.backs, e.Offset)
+		if e.Kind == batch.Data {
+			c.copies = append(c.copies, copied{e.Offset, h})
+		}
+	})
+	c.start, c.stable = b.Start, b.Stable
+	return err
+}
+
+func (c *scan) readSource(ctx context.Context, l translate.Log, p topic.Partition) error {
+	c.hasSource = true
+	c.src = map[int64]batch.Kind{}
+	b, err := readAll(ctx, l, p, true, func(e batch.Entry) {
+		if e.Kind != batch.Marker {
+			c.src[e.Offset] = e.Kind
+			c.srcOrder = append(c.srcOrder, e.Offset)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	stable := b.Stable
+	b, err = readAll(ctx, l, p, false, func(e batch.Entry) {
+		if e.Kind != batch.Marker && e.Offset >= stable {
+			c.src[e.Offset] = e.Kind
+			c.srcOrder = append(c.srcOrder, e.Offset)
+		}
+	})
+	c.srcEnd = b.End
+	return err
+}
+
+// decode reads the mover's header. The generator's offsets are below 2^24, so
+// which end the bytes come from is plain.
+func decode(r *batch.Record, o *translate.Options) (int64, bool) {
+	for _, h := range r.Headers {
+		if h.Key == "trace" || (o.Header != "" && h.Key != o.Header) {
+			continue
+		}
+		if len(h.Value) == 8 && (h.Value[0] == 0 || h.Value[7] == 0) {
+			return int64(min(binary.BigEndian.Uint64(h.Value), binary.LittleEndian.Uint64(h.Value))), true
+		}
+		var n int64
+		if _, err := fmt.Sscanf(string(h.Value), "%d", &n); err == nil {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func (c *scan) answer(s int64) translate.Result {
+	switch {
+	case c.hasSource && s > c.srcEnd:
+		return no(translate.Refused, translate.ReasonBeyondEnd)
+	case len(c.copies) == 0:
+		return no(translate.Refused, translate.ReasonNoEvidence)
+	}
+	last, highest := c.copies[len(c.copies)-1].h, int64(-1)
+	for _, one := range c.copies {
+		highest = max(highest, one.h)
+	}
+	if c.flaw == "highest as copied-through" {
+		last = highest
+	}
+	waits := !c.complete && (highest > last || c.missing(last, s))
+	if waits && c.flaw != "hold ignored" {
+		return no(translate.Hold, translate.ReasonNotCopied)
+	}
+	u := c.greatest(s)
+	if u < 0 {
+		return no(translate.Refused, translate.ReasonNoGoodPosition)
+	}
+	if n := c.lost(s, highest, u); n > 0 {
+		r := no(translate.Refused, translate.ReasonLoss)
+		r.Lost = n
+		return r
+	}
+	return c.position(s, c.back(u), waits || highest > last || c.missing(last, s))
+}
+
+func no(o translate.Outcome, reason translate.Reason) translate.Result {
+	return translate.Result{Outcome: o, Reason: reason, T: -1, Detail: "because"}
+}
+
+func (c *scan) missing(last, s int64) bool {
+	if !c.hasSource {
+		return s > last+1
+	}
+	aborted := false
+	for _, one := range c.copies {
+		aborted = aborted || c.src[one.h] == batch.AbortedData
+	}
+	for _, h := range c.srcOrder {
+		if h > last && h < s && (aborted || c.src[h] == batch.Data) {
+			return true
+		}
+	}
+	return false
+}
+
+// lost counts records that are on the source and not on the target; those
+// between copies are taken for superseded.
+func (c *scan) lost(s, highest, u int64) int64 {
+	present := map[int64]bool{}
+	for _, one := range c.copies {
+		present[one.h] = true
+	}
+	if !c.hasSource {
+		for _, one := range c.copies {
+			if one.offset < u && one.h < s || one.h == s {
+				return 0
+			}
+		}
+		return 1
+	}
+	n := int64(0)
+	for _, h := range c.srcOrder {
+		if h >= s && h <= highest && c.src[h] == batch.Data && !present[h] {
+			n++
+		}
+	}
+	return n
+}
+
+// greatest goes down from the end and stops at the first copy before which it
+// would be wrong to begin.
+func (c *scan) greatest(s int64) int64 {
+	last := map[int64]int{} // h -> index of the last copy
+	for i, one := range c.copies {
+		last[one.h] = i
+	}
+	var need []int64
+	for h := range last {
+		if h >= s {
+			need = append(need, h)
+		}
+	}
+	if len(need) == 0 {
+		return c.stable
+	}
+	sort.Slice(need, func(i, j int) bool { return need[i] < need[j] })
+	if c.flaw == "last h < S" {
+		for i := len(c.copies) - 1; i >= 0; i-- {
+			if c.copies[i].h < s {
+				return c.copies[i].offset + 1
+			}
+		}
+		return c.start
+	}
+	for i := len(c.copies) - 1; i >= 0; i-- {
+		if c.flaw == "first pass only" {
+			if i > 0 && c.copies[i-1].h >= s {
+				continue
+			}
+			return c.copies[i].offset
+		}
+		if c.inOrder(i, need) {
+			return c.copies[i].offset
+		}
+	}
+	return -1
+}
+
+func (c *scan) inOrder(from int, need []int64) bool {
+	seen := map[int64]bool{}
+	var firsts []int64
+	for _, one := range c.copies[from:] {
+		if one.h >= need[0] && !seen[one.h] {
+			seen[one.h] = true
+			firsts = append(firsts, one.h)
+		}
+	}
+	if c.flaw != "gap ignored" && len(firsts) != len(need) {
+		return false
+	}
+	return c.flaw == "order ignored" || sort.SliceIsSorted(firsts, func(i, j int) bool { return firsts[i] < firsts[j] })
+}
+
+func (c *scan) back(u int64) int64 {
+	t := c.start
+	for _, b := range c.backs {
+		if b < u {
+			t = b + 1
+		}
+	}
+	if c.flaw == "off by one" && t < c.stable {
+		t++
+	}
+	return t
+}
+
+func (c *scan) position(s, t int64, onWord bool) translate.Result {
+	r := translate.Result{T: t, Outcome: translate.AtEnd, CopyComplete: onWord && c.complete, Proof: translate.Proof{Known: translate.KnownRead}}
+	met := map[int64]bool{}
+	for _, one := range c.copies {
+		if one.h >= s && r.Outcome == translate.AtEnd {
+			r.Outcome = translate.Exact
+		}
+		if one.offset < t {
+			continue
+		}
+		if one.h < s || met[one.h] {
+			r.Repeats++
+		}
+		met[one.h] = true
+	}
+	switch {
+	case r.Repeats > 0:
+		r.Outcome = translate.Repeats
+	case !c.hasSource && r.Outcome == translate.Exact:
+		r.Outcome = translate.ExactUnproven
+	}
+	if !c.hasSource {
+		r.Unproven = []string{"gaps"}
+	}
+	return r
+}

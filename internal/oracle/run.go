@@ -1,0 +1,242 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// Translate is the function under test.
+type Translate func(ctx context.Context, source, target translate.Log, reqs []translate.Request, o *translate.Options) ([][]translate.Result, error)
+
+// Run asks for many random positions and judges every answer.
+type Run struct {
+	Translate Translate
+	Loader    Loader
+	// Seed begins the random sequence: the same seed asks the same questions.
+	Seed uint64
+	// Positions is how many answers are judged, at least.
+	Positions int
+	// Workers is how many loads are worked on at once (default 2).
+	Workers int
+	// Failures is how many are kept and shrunk, per verdict (default 2).
+	Failures int
+	// Topics and Partitions are the size of one load (default 6 and 24).
+	Topics, Partitions int
+	// PerPartition is how many positions are asked for per pair (default 15).
+	PerPartition int
+}
+
+func (r *Run) withDefaults() Run {
+	c := *r
+	if c.Workers == 0 {
+		c.Workers = 2
+	}
+	if c.Failures == 0 {
+		c.Failures = 2
+	}
+	if c.Topics == 0 {
+		c.Topics = 6
+	}
+	if c.Partitions == 0 {
+		c.Partitions = 24
+	}
+	if c.PerPartition == 0 {
+		c.PerPartition = 15
+	}
+	return c
+}
+
+// Do runs. The error is of what is around the function under test, or its
+// own error of a whole call; wrong answers are in the tally.
+func (r *Run) Do(ctx context.Context) (*Tally, error) {
+	c := r.withDefaults()
+	t := newTally(c.Failures)
+	per := c.Topics * c.Partitions * c.PerPartition
+	loads := (c.Positions + per - 1) / per
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	next := 0
+	for range c.Workers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				stop := i >= loads || len(errs) > 0
+				mu.Unlock()
+				if stop {
+					return
+				}
+				if err := c.load(ctx, c.Seed+uint64(i), t); err != nil {
+					mu.Lock()
+					errs = append(errs, fmt.Errorf("seed %d: %w", c.Seed+uint64(i), err))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return t, errors.Join(errs...)
+}
+
+// asked is one pair as it is asked for.
+type asked struct {
+	topic *TopicPair
+	pair  *Pair
+	part  int32
+	facts *Facts
+	qs    []Question
+}
+
+// callKey groups what can be asked for in one call: options are per call.
+type callKey struct {
+	noSource, quick, complete bool
+	header                    Header // the zero value: recognised
+	countFrom                 int64
+}
+
+func (r *Run) load(ctx context.Context, seed uint64, t *Tally) error {
+	rnd := rand.New(rand.NewPCG(seed, 4))
+	topics := r.topics(rnd)
+	loaded, err := r.Loader.Load(ctx, seed, topics)
+	if err != nil {
+		return err
+	}
+	defer loaded.Close()
+	calls := map[callKey][]*asked{}
+	var order []callKey
+	for i := range topics {
+		explicit := rnd.IntN(3) == 0
+		for p := range topics[i].Pairs {
+			k := newCallKey(rnd)
+			if explicit {
+				k.header = topics[i].Header
+			}
+			if calls[k] == nil {
+				order = append(order, k)
+			}
+			calls[k] = append(calls[k], r.ask(rnd, &topics[i], p, k))
+		}
+	}
+	for _, k := range order {
+		if err := r.call(ctx, loaded, k, calls[k], seed, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// topics makes the pairs of one load.
+func (r *Run) topics(rnd *rand.Rand) []TopicPair {
+	names := []string{"__original_offset", "x-original-offset", "redpanda-migrator-offset", "k2k_offset"}
+	encodings := []translate.Encoding{translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle}
+	_, memory := r.Loader.(Memory)
+	out := make([]TopicPair, r.Topics)
+	for i := range out {
+		t := &out[i]
+		t.Name = fmt.Sprintf("orders-%d", i)
+		t.Policies = Policies{
+			SourceCompacted: rnd.IntN(2) == 0, TargetCompacted: rnd.IntN(5) < 2, ConfigUnknown: rnd.IntN(6) == 0,
+		}
+		t.Header = Header{Name: names[rnd.IntN(len(names))], Encoding: encodings[rnd.IntN(3)], First: rnd.IntN(4) == 0}
+		for range r.Partitions {
+			p := NewPair(rnd, t.Policies)
+			if memory && rnd.IntN(3) == 0 {
+				p.LateSource = rnd.IntN(min(4, len(p.Source.Slots)+1))
+				p.LateTarget = rnd.IntN(min(4, len(p.Target.Slots)+1))
+			}
+			t.Pairs = append(t.Pairs, p)
+		}
+	}
+	return out
+}
+
+func newCallKey(rnd *rand.Rand) callKey {
+	k := callKey{countFrom: []int64{0, 0, 1, 5, 40}[rnd.IntN(5)]}
+	switch n := rnd.IntN(20); {
+	case n < 10:
+	case n < 14:
+		k.complete = true
+	case n < 16:
+		k.quick = true
+	case n < 19:
+		k.noSource = true
+	default:
+		k.noSource, k.complete = true, true
+	}
+	return k
+}
+
+func (r *Run) ask(rnd *rand.Rand, t *TopicPair, part int, k callKey) *asked {
+	p := &t.Pairs[part]
+	a := &asked{topic: t, pair: p, part: int32(part), facts: NewFacts(p)}
+	for _, s := range positions(rnd, p, r.PerPartition) {
+		a.qs = append(a.qs, Question{S: s, NoSource: k.noSource, Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom})
+	}
+	return a
+}
+
+// call asks for all positions of a group of pairs at once, and judges.
+func (r *Run) call(ctx context.Context, loaded *Loaded, k callKey, as []*asked, seed uint64, t *Tally) error {
+	results, err := translateAll(ctx, r.Translate, loaded, k, as)
+	if err != nil {
+		return err
+	}
+	for i, a := range as {
+		for j, q := range a.qs {
+			judgement := a.facts.Judge(q, &results[i][j])
+			t.add(a.pair, q, &results[i][j], judgement, seed)
+		}
+	}
+	return nil
+}
+
+// translateAll makes one call, bounded in time, and checks its shape.
+func translateAll(ctx context.Context, f Translate, loaded *Loaded, k callKey, as []*asked) ([][]translate.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	reqs := make([]translate.Request, len(as))
+	for i, a := range as {
+		src, tgt := a.topic.topics()
+		reqs[i] = translate.Request{
+			Source: topic.Partition{Topic: a.topic.source(), Partition: a.part},
+			Target: topic.Partition{Topic: a.topic.target(), Partition: a.part},
+		}
+		reqs[i].TargetTopic = tgt
+		if !k.noSource {
+			reqs[i].SourceTopic = src
+		}
+		for _, q := range a.qs {
+			reqs[i].Offsets = append(reqs[i].Offsets, q.S)
+		}
+	}
+	o := &translate.Options{
+		Evidence: translate.KindHeader, Header: k.header.Name, Encoding: k.header.Encoding,
+		Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom,
+	}
+	source := loaded.Source
+	if k.noSource {
+		source = nil
+	}
+	results, err := f(ctx, source, loaded.Target, reqs, o)
+	if err != nil {
+		return nil, fmt.Errorf("translating: %w", err)
+	}
+	if len(results) != len(reqs) {
+		return nil, fmt.Errorf("%d answers for %d requests", len(results), len(reqs))
+	}
+	for i := range results {
+		if len(results[i]) != len(reqs[i].Offsets) {
+			return nil, fmt.Errorf("%d results for %d offsets", len(results[i]), len(reqs[i].Offsets))
+		}
+	}
+	return results, nil
+}

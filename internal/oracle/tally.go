@@ -1,0 +1,131 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// Failure is one wrong answer.
+type Failure struct {
+	Pair     Pair
+	Question Question
+	Result   translate.Result
+	Judgement
+	Seed uint64
+}
+
+// Tally counts what was asked and how it was answered. Safe for concurrent
+// use while it is filled.
+type Tally struct {
+	mu        sync.Mutex
+	keep      int
+	Positions int
+	Classes   map[Class]int
+	Outcomes  map[translate.Outcome]int
+	Kinds     map[string]int
+	Verdicts  map[Verdict]int
+	Tolerated map[string]int
+	Known     map[translate.Known]int
+	Failures  []Failure
+}
+
+func newTally(keep int) *Tally {
+	return &Tally{
+		keep: keep, Classes: map[Class]int{}, Outcomes: map[translate.Outcome]int{}, Kinds: map[string]int{},
+		Verdicts: map[Verdict]int{}, Tolerated: map[string]int{}, Known: map[translate.Known]int{},
+	}
+}
+
+func (t *Tally) add(p *Pair, q Question, r *translate.Result, j Judgement, seed uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Positions++
+	for c := Compacted; c < classEnd; c <<= 1 {
+		if p.Classes&c != 0 {
+			t.Classes[c]++
+		}
+	}
+	t.Outcomes[r.Outcome]++
+	if r.T >= 0 {
+		t.Known[r.Proof.Known]++
+	}
+	t.Kinds[q.kind()]++
+	if j.Tolerated != "" {
+		t.Tolerated[string(r.Outcome)+": "+j.Tolerated]++
+	}
+	t.Verdicts[j.Verdict]++
+	if j.Verdict != Fine && t.Verdicts[j.Verdict] <= t.keep {
+		t.Failures = append(t.Failures, Failure{*p, q, *r, j, seed})
+	}
+}
+
+// kind is how a position is asked for, for the table.
+func (q Question) kind() string {
+	switch {
+	case q.NoSource && q.CopyComplete:
+		return "no source, --copy-complete"
+	case q.NoSource:
+		return "no source"
+	case q.Quick:
+		return "--quick"
+	case q.CopyComplete:
+		return "--copy-complete"
+	default:
+		return "plain"
+	}
+}
+
+// Wrong is the number of wrong answers.
+func (t *Tally) Wrong() int { return t.Positions - t.Verdicts[Fine] }
+
+// Thin are the classes that hold less than a fifth of the positions.
+func (t *Tally) Thin() []string {
+	var out []string
+	for c := Compacted; c < classEnd; c <<= 1 {
+		if t.Classes[c]*5 < t.Positions {
+			out = append(out, c.String())
+		}
+	}
+	return out
+}
+
+// String is the table.
+func (t *Tally) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d positions\n", t.Positions)
+	share := func(name string, n int) {
+		fmt.Fprintf(&b, "  %-60s %9d  %5.1f %%\n", name, n, 100*float64(n)/float64(max(1, t.Positions)))
+	}
+	b.WriteString("in logs with\n")
+	for c := Compacted; c < classEnd; c <<= 1 {
+		share(c.String(), t.Classes[c])
+	}
+	section := func(title string, m map[string]int) {
+		b.WriteString(title + "\n")
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			share(k, m[k])
+		}
+	}
+	section("asked", t.Kinds)
+	section("answered", plain(t.Outcomes))
+	section("known by", plain(t.Known))
+	section("left open by the definition", t.Tolerated)
+	b.WriteString("wrong\n")
+	for _, v := range Verdicts() {
+		share(string(v), t.Verdicts[v])
+	}
+	return b.String()
+}
+
+func plain[K ~string](m map[K]int) map[string]int {
+	out := make(map[string]int, len(m))
+	for k, n := range m {
+		out[string(k)] = n
+	}
+	return out
+}
