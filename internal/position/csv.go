@@ -43,8 +43,8 @@ type CSVProblem struct {
 	Message, Hint string
 }
 
-// Error implements error.
-func (p CSVProblem) Error() string {
+// String returns the problem in one line, without the name of the file.
+func (p CSVProblem) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "line %d, column %d", p.Line, p.Column)
 	switch {
@@ -78,21 +78,12 @@ func (e *CSVError) Error() string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		b.WriteString(e.Name + ": " + p.Error())
+		b.WriteString(e.Name + ": " + p.String())
 	}
 	if e.Stopped {
 		b.WriteString("\n" + e.Name + ": the rest was not read")
 	}
 	return b.String()
-}
-
-// Unwrap makes each problem reachable.
-func (e *CSVError) Unwrap() []error {
-	errs := make([]error, len(e.Problems))
-	for i, p := range e.Problems {
-		errs[i] = p
-	}
-	return errs
 }
 
 // UnwritableError says that a position cannot be written to a file so that it

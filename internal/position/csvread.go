@@ -146,17 +146,17 @@ func (c *csvReader) number(row []field, i int, names []string, limit int64) int6
 	case s == "":
 		p.Message = "the number is missing"
 	case s[0] == '-' && onlyDigits(unsigned):
-		p.Message = fmt.Sprintf("%s is negative", shorten(s))
+		p.Message = shorten(s) + " is negative"
 		if i == len(names)-1 {
 			p.Hint = "a group without a position has no row"
 		}
 	case onlyDigits(s):
 		p.Message = fmt.Sprintf("%s is above %d", shorten(s), limit)
 	case strings.TrimSpace(s) != s:
-		p.Message = fmt.Sprintf("%s is not a number", quoted(s))
+		p.Message = quoted(s) + " is not a number"
 		p.Hint = "spaces are part of a field: delete them"
 	default:
-		p.Message = fmt.Sprintf("%s is not a number", quoted(s))
+		p.Message = quoted(s) + " is not a number"
 		p.Hint = "decimal digits only"
 	}
 	c.report(p)

@@ -21,7 +21,7 @@ type field struct {
 // more.
 type rowError struct{ problem CSVProblem }
 
-func (e *rowError) Error() string { return e.problem.Error() }
+func (e *rowError) Error() string { return e.problem.String() }
 
 // rowReader splits RFC 4180 into rows. encoding/csv does not serve: it turns
 // CRLF within quotes into LF, so that a name would not read back the same.
@@ -57,7 +57,7 @@ func (r *rowReader) read() (string, error) {
 	}
 	s := string(c)
 	if c == utf8.RuneError && n == 1 {
-		if err = r.in.UnreadRune(); err != nil {
+		if err := r.in.UnreadRune(); err != nil {
 			return "", err
 		}
 		b, err := r.in.ReadByte()

@@ -100,8 +100,8 @@ type JSONProblem struct {
 	Message string
 }
 
-// Error implements error.
-func (p JSONProblem) Error() string { return p.Path + ": " + p.Message }
+// String returns "PATH: MESSAGE".
+func (p JSONProblem) String() string { return p.Path + ": " + p.Message }
 
 // JSONError has everything that is wrong with a JSON file of positions, up to
 // MaxCSVProblems.
@@ -111,7 +111,7 @@ type JSONError struct{ Problems []JSONProblem }
 func (e *JSONError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		lines[i] = p.Error()
+		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
 }
@@ -206,13 +206,16 @@ func (j *jsonReader) report(i int, key, format string, args ...any) {
 	j.problems = append(j.problems, JSONProblem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
+// jsonRow is a row of which every field may be missing.
+type jsonRow struct {
+	group, topic, metadata, base64 *string
+	partition, epoch               *int32
+	offset                         *int64
+}
+
 func (j *jsonReader) position(dec *json.Decoder, i int) error {
-	row := struct {
-		group, topic, metadata, base64 *string
-		partition, epoch               *int32
-		offset                         *int64
-	}{}
 	before := len(j.problems)
+	var row jsonRow
 	targets := map[string]any{
 		"group": &row.group, "topic": &row.topic, "partition": &row.partition, "offset": &row.offset,
 		"leader_epoch": &row.epoch, "metadata": &row.metadata, "metadata_base64": &row.base64,
@@ -233,8 +236,7 @@ func (j *jsonReader) position(dec *json.Decoder, i int) error {
 			return nil
 		}
 		err := json.Unmarshal(raw, to)
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			j.report(i, key, "%s is not a %s of this size", wrong.Value, wrong.Type)
 			return nil
 		}
@@ -243,9 +245,14 @@ func (j *jsonReader) position(dec *json.Decoder, i int) error {
 	if err != nil || len(j.problems) > before {
 		return err
 	}
+	j.add(i, row)
+	return nil
+}
+
+func (j *jsonReader) add(i int, row jsonRow) {
 	if row.group == nil || row.topic == nil || row.partition == nil || row.offset == nil {
 		j.report(i, "", "group, topic, partition and offset are needed")
-		return nil
+		return
 	}
 	p := Position{Group: *row.group, Partition: topic.Partition{Topic: *row.topic, Partition: *row.partition}, Offset: *row.offset, LeaderEpoch: -1}
 	if row.epoch != nil {
@@ -258,20 +265,19 @@ func (j *jsonReader) position(dec *json.Decoder, i int) error {
 		b, err := base64.StdEncoding.DecodeString(*row.base64)
 		if err != nil {
 			j.report(i, "metadata_base64", "is not base64")
-			return nil
+			return
 		}
 		p.Metadata = string(b)
 	}
 	if first, dup := j.at[p.Key()]; dup {
 		j.report(i, "", "position %s is positions[%d] already", p.Key(), first)
-		return nil
+		return
 	}
 	if err := j.set.Add(p); err != nil {
 		j.report(i, "", "%s", err)
-		return nil
+		return
 	}
 	j.at[p.Key()] = i
-	return nil
 }
 
 // object reads a JSON object and calls each for every key, which then reads

@@ -167,51 +167,63 @@ func TestRouteCollisions(t *testing.T) {
 	}{
 		"none": {
 			position.RouteOptions{MapTopics: []string{"prod.*=qa.*"}},
-			[]position.Key{key("g", "prod.a", 0), key("g", "a", 0)}, "",
+			[]position.Key{key("g", "prod.a", 0), key("g", "a", 0)},
+			"",
 		},
 		"two topics": {
 			position.RouteOptions{MapTopics: []string{"a=c", "b=c"}},
-			[]position.Key{key("g", "a", 0), key("g", "b", 1)}, `topics "a" and "b" would both be "c" on the target`,
+			[]position.Key{key("g", "a", 0), key("g", "b", 1)},
+			`topics "a" and "b" would both be "c" on the target`,
 		},
 		"mapped onto one that stays": {
 			position.RouteOptions{MapTopics: []string{"prod.*=qa.*"}},
-			[]position.Key{key("g", "prod.a", 0), key("h", "qa.a", 0)}, `topics "prod.a" and "qa.a" would both be "qa.a"`,
+			[]position.Key{key("g", "prod.a", 0), key("h", "qa.a", 0)},
+			`topics "prod.a" and "qa.a" would both be "qa.a"`,
 		},
 		"topic left behind": {
 			position.RouteOptions{MapTopics: []string{"a=c", "b=c"}, Leave: []string{"b"}},
-			[]position.Key{key("g", "a", 0), key("g", "b", 1)}, "",
+			[]position.Key{key("g", "a", 0), key("g", "b", 1)},
+			"",
 		},
 		"groups on one partition": {
 			position.RouteOptions{MapGroups: []string{"a=c", "b=c"}},
-			[]position.Key{key("a", "t", 0), key("b", "t", 0)}, `groups "a" and "b" would both be "c" on the target, and both have a position on t/0`,
+			[]position.Key{key("a", "t", 0), key("b", "t", 0)},
+			`groups "a" and "b" would both be "c" on the target, and both have a position on t/0`,
 		},
 		"groups on other partitions": {
 			position.RouteOptions{MapGroups: []string{"a=c", "b=c"}},
-			[]position.Key{key("a", "t", 0), key("b", "t", 1)}, "",
+			[]position.Key{key("a", "t", 0), key("b", "t", 1)},
+			"",
 		},
 		"groups on other topics": {
 			position.RouteOptions{Groups: []position.GroupRule{split("a", "c", "t"), split("b", "c", "u")}},
-			[]position.Key{key("a", "t", 0), key("b", "u", 0)}, "",
+			[]position.Key{key("a", "t", 0), key("b", "u", 0)},
+			"",
 		},
 		"group onto one that stays": {
 			position.RouteOptions{MapGroups: []string{"a=b"}},
-			[]position.Key{key("a", "t", 0), key("b", "t", 0)}, `groups "a" and "b" would both be "b"`,
+			[]position.Key{key("a", "t", 0), key("b", "t", 0)},
+			`groups "a" and "b" would both be "b"`,
 		},
 		"swap": {
 			position.RouteOptions{MapGroups: []string{"a=b", "b=a"}, MapTopics: []string{"t=u", "u=t"}},
-			[]position.Key{key("a", "t", 0), key("b", "t", 0), key("a", "u", 0)}, "",
+			[]position.Key{key("a", "t", 0), key("b", "t", 0), key("a", "u", 0)},
+			"",
 		},
 		"no topic has this name": {
 			position.RouteOptions{MapTopics: []string{"a*=*"}},
-			[]position.Key{key("g", "a", 0)}, `"a" would be "" on the target, which cannot be a name`,
+			[]position.Key{key("g", "a", 0)},
+			`"a" would be "" on the target, which cannot be a name`,
 		},
 		"nor this one": {
 			position.RouteOptions{MapTopics: []string{"a=b c"}},
-			[]position.Key{key("g", "a", 0)}, `"a" would be "b c" on the target`,
+			[]position.Key{key("g", "a", 0)},
+			`"a" would be "b c" on the target`,
 		},
 		"no group has this name": {
 			position.RouteOptions{MapGroups: []string{"a*=*"}},
-			[]position.Key{key("a", "t", 0)}, `"a" would be "" on the target`,
+			[]position.Key{key("a", "t", 0)},
+			`"a" would be "" on the target`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,8 +41,8 @@ type RouteProblem struct {
 	Partitions []topic.Partition
 }
 
-// Error implements error.
-func (p RouteProblem) Error() string {
+// String returns the problem in words.
+func (p RouteProblem) String() string {
 	switch p.Kind {
 	case TopicCollision:
 		return fmt.Sprintf("topics %s would both be %q on the target", quotedList(p.Sources), p.Targets[0])
@@ -65,7 +65,7 @@ type RouteError struct{ Problems []RouteProblem }
 func (e *RouteError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		lines[i] = p.Error()
+		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
 }

@@ -93,21 +93,21 @@ func (s Selector) Compile() (*Selection, error) {
 
 // parsePartitions reads "TOPIC:0,1,4-7".
 func parsePartitions(text string) ([]*span, error) {
-	fail := func(reason string) ([]*span, error) {
-		return nil, &PatternError{Option: optPartition, Pattern: text, Reason: reason, Hint: "such as orders:0,1,4-7"}
+	fail := func(reason string) error {
+		return &PatternError{Option: optPartition, Pattern: text, Reason: reason, Hint: "such as orders:0,1,4-7"}
 	}
 	// No topic has a ':' in its name; the last one is looked for all the same,
 	// since the list behind it cannot have one.
 	at := strings.LastIndexByte(text, ':')
 	if at < 0 {
-		return fail("there is no ':' between topic and partitions")
+		return nil, fail("there is no ':' between topic and partitions")
 	}
 	name, list := text[:at], text[at+1:]
 	switch {
 	case name == "":
-		return fail("the topic has no name")
+		return nil, fail("the topic has no name")
 	case strings.ContainsAny(name, `*?[\`):
-		return fail("the topic is a name here, no pattern")
+		return nil, fail("the topic is a name here, no pattern")
 	}
 	var out []*span
 	for item := range strings.SplitSeq(list, ",") {
@@ -119,9 +119,9 @@ func parsePartitions(text string) ([]*span, error) {
 		hi, okHi := parseDigits(to, 32)
 		switch {
 		case !okLo || !okHi:
-			return fail("\"" + item + "\" is no partition and no range of partitions")
+			return nil, fail("\"" + item + "\" is no partition and no range of partitions")
 		case hi < lo:
-			return fail("the range \"" + item + "\" is the wrong way round")
+			return nil, fail("the range \"" + item + "\" is the wrong way round")
 		}
 		out = append(out, &span{topic: name, from: int32(lo), to: int32(hi), text: name + ":" + item}) //nolint:gosec // parseDigits keeps them within 31 bits
 	}

@@ -113,7 +113,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	switch v.Kind() { //nolint:exhaustive // these are the kinds that package api has
+	switch v.Kind() {
 	case reflect.Struct:
 		d.mapping(n, v, path)
 	case reflect.Slice:
@@ -233,7 +233,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
 		}
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // these are the kinds that package api has
+	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)
 	case reflect.Bool:
@@ -313,8 +313,8 @@ func fieldOf(t reflect.Type, key string) int {
 
 func keysOf(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" {
+	for f := range t.Fields() {
+		if key := f.Tag.Get("yaml"); key != "" {
 			keys = append(keys, key)
 		}
 	}

@@ -17,6 +17,8 @@ import (
 const MaxFileBytes = 1 << 20
 
 // Problem is one thing that is wrong in a file, or a warning about it.
+//
+//nolint:errname // most problems end up in an Error; one alone is a warning
 type Problem struct {
 	// File is the path of the file, as it was given or found.
 	File string `json:"file"`
@@ -31,7 +33,7 @@ type Problem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// Error implements error, in one line: "FILE:LINE:COLUMN: PATH: MESSAGE (HINT)".
+// Error returns the problem in one line: "FILE:LINE:COLUMN: PATH: MESSAGE (HINT)".
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -58,15 +60,6 @@ func (e *Error) Error() string {
 		lines[i] = p.Error()
 	}
 	return strings.Join(lines, "\n")
-}
-
-// Unwrap makes each problem reachable.
-func (e *Error) Unwrap() []error {
-	errs := make([]error, len(e.Problems))
-	for i, p := range e.Problems {
-		errs[i] = p
-	}
-	return errs
 }
 
 func asError(ps []Problem) error {

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/position"
@@ -100,14 +102,11 @@ func (l *Loaded) Cluster(name string) (api.Cluster, error) {
 }
 
 func quotedOr(names []string) string {
-	s := ""
+	quoted := make([]string, len(names))
 	for i, n := range names {
-		if i > 0 {
-			s += " or "
-		}
-		s += fmt.Sprintf("%q", n)
+		quoted[i] = strconv.Quote(n)
 	}
-	return s
+	return strings.Join(quoted, " or ")
 }
 
 // Load finds the config file and reads it. The first of these that is there

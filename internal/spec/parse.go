@@ -92,20 +92,16 @@ func tooDeep(tokens token.Tokens) *token.Token {
 		switch tk.Type {
 		case token.SequenceStartType, token.MappingStartType:
 			flow++
+			run = 0
 		case token.SequenceEndType, token.MappingEndType:
 			flow--
-		default:
-		}
-		if flow > maxDepth {
-			return tk
-		}
-		switch tk.Type {
+			run = 0
 		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.TagType, token.AnchorType:
 			run++
 		default:
 			run = 0
 		}
-		if run > maxDepth || tk.Type == token.SequenceEntryType && tk.Position != nil && tk.Position.Column > 8*maxDepth {
+		if flow > maxDepth || run > maxDepth || tk.Type == token.SequenceEntryType && tk.Position != nil && tk.Position.Column > 8*maxDepth {
 			return tk
 		}
 	}

@@ -41,8 +41,7 @@ func TestGolden(t *testing.T) {
 			got := "ok\n"
 			if err != nil {
 				got = err.Error() + "\n"
-				var bad *spec.Error
-				if !errors.As(err, &bad) {
+				if _, ok := errors.AsType[*spec.Error](err); !ok {
 					t.Errorf("an error of type %T", err)
 				}
 			}

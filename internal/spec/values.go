@@ -56,7 +56,7 @@ func (l *Loaded) Values() []Value {
 
 // leaves calls each for every scalar below v.
 func leaves(v reflect.Value, path string, each func(path, text string, zero bool)) {
-	switch v.Kind() { //nolint:exhaustive // these are the kinds that package api has
+	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
 			leaves(v.Elem(), path, each)
