@@ -17,12 +17,15 @@ const MaxDecompressed = 256 << 20
 // ErrTooLarge is wrapped by the error about a batch above MaxDecompressed.
 var ErrTooLarge = errors.New("batch decompresses to more than 256 MiB")
 
-// decompressor returns kgo's own one with our bound. kgo.DefaultDecompressor
+// decompressor is the one that everything here uses.
+var decompressor = sync.OnceValues(func() (kgo.Decompressor, error) { return newDecompressor(MaxDecompressed) })
+
+// newDecompressor returns kgo's own one with a bound. kgo.DefaultDecompressor
 // alone is bounded at 2 GiB, and only a client sets another bound
 // (kgo.MaxDecompressBatchBytes); so one is made, asked for its decompressor
 // and closed. It dials nobody: a client dials with its first request.
-var decompressor = sync.OnceValues(func() (kgo.Decompressor, error) {
-	cl, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(MaxDecompressed))
+func newDecompressor(limit int) (kgo.Decompressor, error) {
+	cl, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(limit))
 	if err != nil {
 		return nil, fmt.Errorf("making a decompressor: %w", err)
 	}
@@ -32,7 +35,7 @@ var decompressor = sync.OnceValues(func() (kgo.Decompressor, error) {
 		return nil, errors.New("making a decompressor: the Kafka client has none")
 	}
 	return d, nil
-})
+}
 
 // decompress undoes a codec. Without one it returns src itself.
 func decompress(src []byte, codec Codec) ([]byte, error) {
