@@ -66,6 +66,12 @@ func (c *Client) send(ctx context.Context, w write) (kmsg.Response, error) {
 // judgeCodes knows whether a write with these codes can be sent again: the
 // coordinator said of something that it is not, or not yet, in charge, and of
 // nothing that it was done or may have been.
+//
+// A broker that loses its log right after it wrote there also says
+// NOT_COORDINATOR, and what it wrote may survive. Sending again is right then,
+// too: the second copy comes after the first in the same log. Only a refusal
+// of the second copy can hide a first one that was stored, which is why a
+// caller reads back.
 func judgeCodes(codes []int16) verdict {
 	again := false
 	for _, code := range codes {
