@@ -39,12 +39,16 @@ type fatal struct{ err error }
 func (e *fatal) Error() string { return e.err.Error() }
 func (e *fatal) Unwrap() error { return e.err }
 
+// journalTimeout bounds a journal entry that is written although the caller has
+// given up.
+const journalTimeout = 30 * time.Second
+
 // note writes a journal entry. What has been done is journalled also when the
 // caller's context has ended.
 func (w *writer) note(ctx context.Context, typ string, body any) error {
 	if typ != entryBegin && typ != entryUndo {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), w.timeout)
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
 		defer cancel()
 	}
 	if err := w.journal.Append(ctx, typ, body); err != nil {
@@ -151,11 +155,12 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 		}
 		answers, err := w.to.Write.Commit(ctx, b.Group, chunk)
 		s.at = time.Now()
+		s.codes(answers)
 		if err != nil {
+			s.err = nil // it is in err
 			s.fail(err, ambiguous(err))
-			return s, nil
 		}
-		if s.codes(answers); s.err != nil {
+		if s.err != nil {
 			return s, nil
 		}
 	}
@@ -171,11 +176,13 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 	if len(deletes) > 0 {
 		answers, err := w.to.Write.DeleteOffsets(ctx, b.Group, deletes)
 		s.at = time.Now()
-		if err != nil && !errors.Is(err, group.ErrAbsent) {
+		switch {
+		case errors.Is(err, group.ErrAbsent):
+		case err != nil:
+			s.codes(answers)
+			s.err = nil // it is in err
 			s.fail(err, ambiguous(err))
-			return s, nil
-		}
-		if err == nil {
+		default:
 			s.codes(answers)
 		}
 	}

@@ -156,11 +156,11 @@ func (x *execution) end(ctx context.Context, err error) error {
 			err = errors.Join(err, noteErr)
 		}
 	}
-	if releaseErr := x.release(ctx); releaseErr != nil && err == nil {
-		err = releaseErr
-	}
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
+	}
+	if releaseErr := x.release(ctx); releaseErr != nil && err == nil {
+		err = releaseErr
 	}
 	if err == nil && interrupted {
 		err = ErrInterrupted
