@@ -182,7 +182,7 @@ func TestCommitFollowsTheCoordinator(t *testing.T) {
 func TestCommitGivesUpOnACoordinatorThatNeverIs(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	c := New(b.connect(t), &Options{RequestTimeout: 200 * time.Millisecond})
+	c := New(b.connect(t), &Options{RequestTimeout: 2 * time.Second})
 	b.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.KeepControl()
 		return answerCommit("*", "*", kerr.NotCoordinator.Code)(r)

@@ -35,7 +35,9 @@ type write struct {
 func (c *Client) send(ctx context.Context, w write) (kmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	p := newPatience(c.timeout)
+	// The last quarter belongs to the last try: one that is cut off while its
+	// answer is on the way leaves everything open.
+	p := newPatience(c.timeout - c.timeout/4)
 	var last error
 	for {
 		node, err := c.coordinator(ctx, w.group)
