@@ -18,7 +18,7 @@ func newClusterCmd(f *Factory) *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newClusterListCmd(f))
+	cmd.AddCommand(newClusterListCmd(f), newClusterTestCmd(f))
 	return cmd
 }
 

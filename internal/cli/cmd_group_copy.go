@@ -80,6 +80,7 @@ func runGroupCopy(ctx context.Context, f *Factory, o *groupCopyOptions, args []s
 	if err != nil {
 		return err
 	}
+	f.nearGroups(ctx, s, p)
 	return f.planAndApply(ctx, p, s, s, &o.write, o.output.value, o.command)
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/cluster"
@@ -26,7 +27,7 @@ func (f *Factory) loadConfig() (*spec.Loaded, error) {
 // warn shows warnings about files that people wrote.
 func (f *Factory) warn(ps []spec.Problem) {
 	for _, p := range ps {
-		f.remark("warning: %s", clean(p.Error()))
+		f.remark("warning: %s", clean(fmt.Sprint(p)))
 	}
 }
 

@@ -28,6 +28,9 @@ func (f *Factory) confirm(ctx context.Context, question, word string) error {
 	line, err := readLine(ctx, s.In)
 	if err != nil {
 		_, _ = fmt.Fprintln(f.stderr())
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: nothing was typed", errNoConfirmation)
+		}
 		return unchanged(fmt.Errorf("reading the confirmation: %w", err))
 	}
 	if line != word {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -56,23 +57,44 @@ func (f *Factory) exists(ctx context.Context, s *side, r group.Reading) error {
 		err:  fmt.Errorf("group %q does not exist on cluster %q", r.Group.Name, s.cluster.Name()),
 		hint: "'kferry group list' shows the groups that can be seen",
 	}
-	// Near names are a kindness: when they cannot be had, the message stands
-	// without them.
+	if near := nearGroup(ctx, s, r.Group.Name); near != "" {
+		fail.hint = near
+	}
+	return fail
+}
+
+// nearGroup names the groups that a misspelt name may have meant. It is a
+// kindness: when the groups cannot be listed, the message stands without.
+func nearGroup(ctx context.Context, s *side, name string) string {
 	all, complete, err := s.groups.List(ctx)
 	if err != nil {
-		return fail
+		return ""
 	}
 	var names []string
 	for _, g := range all {
 		names = append(names, g.Name)
 	}
-	if near := didYouMean(position.Near(r.Group.Name, names, maxNear)); near != "" {
-		fail.hint = near
-	}
+	near := didYouMean(position.Near(name, names, maxNear))
 	for _, m := range complete.Missing {
-		fail.hint += "; hidden may be " + m
+		near = strings.TrimPrefix(near+"; hidden may be "+m, "; ")
 	}
-	return fail
+	return near
+}
+
+// nearGroups says for groups that were named and do not exist which ones may
+// have been meant.
+func (f *Factory) nearGroups(ctx context.Context, s *side, p *plan.Plan) {
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		if g.Reason != plan.ReasonGroupMissing {
+			continue
+		}
+		for _, source := range g.Sources {
+			if near := nearGroup(ctx, s, source.Name); near != "" {
+				f.remark("group %s: %s", clean(source.Name), clean(near))
+			}
+		}
+	}
 }
 
 // sayHidden warns of what a missing right may have hidden.

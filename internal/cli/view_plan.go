@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -234,18 +235,46 @@ func (v planView) obstacles(p *plan.Plan) {
 			continue
 		}
 		said = true
-		v.linef("%s %s: %s", v.paint.red(string(g.Verdict)), clean(g.Name), clean(firstOf(g.Detail, string(g.Reason))))
-		v.hint(g.Hint)
-		for j := range g.Positions {
-			q := &g.Positions[j]
-			if q.Blocked {
-				v.linef("  %s %s: %s", string(q.Outcome), clean(q.Target().String()), clean(firstOf(q.Detail, string(q.Reason))))
-				v.hint(q.Hint)
-			}
-		}
+		v.obstacle(g)
 	}
 	if said {
 		v.linef("")
+	}
+}
+
+// obstacle says of one group why it is not applied: each position that stands
+// in the way, and each thing that helps once.
+func (v planView) obstacle(g *plan.Group) {
+	var texts, hints []string
+	addHint := func(h string) {
+		if h != "" && !slices.Contains(hints, h) {
+			hints = append(hints, h)
+		}
+	}
+	own := firstOf(g.Detail, string(g.Reason))
+	for j := range g.Positions {
+		q := &g.Positions[j]
+		if !q.Blocked {
+			continue
+		}
+		why := firstOf(q.Detail, string(q.Reason))
+		texts = append(texts, fmt.Sprintf("  %s %s: %s", q.Outcome, clean(q.Target().String()), clean(why)))
+		addHint(q.Hint)
+		if strings.HasSuffix(own, why) {
+			own = "" // the group's reason is this position's
+		}
+	}
+	addHint(g.Hint)
+	title := v.paint.red(string(g.Verdict)) + " " + clean(g.Name) + ":"
+	if own != "" {
+		title += " " + clean(own)
+	}
+	v.linef("%s", title)
+	for _, text := range texts {
+		v.linef("%s", text)
+	}
+	for _, h := range hints {
+		v.hint(h)
 	}
 }
 
