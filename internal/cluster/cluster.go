@@ -82,7 +82,7 @@ func Open(ctx context.Context, l Login, o *Options) (*Cluster, error) {
 		return nil, fmt.Errorf("preparing the client of cluster %q: %w", l.Name, err)
 	}
 	c.admin = kadm.NewClient(c.cl)
-	c.admin.SetTimeoutMillis(int32(min(l.RequestTimeout.Milliseconds(), 3_600_000))) // an hour at most
+	c.admin.SetTimeoutMillis(int32(min(l.RequestTimeout.Milliseconds(), 3_600_000))) //nolint:gosec // an hour at most
 	ctx, cancel := context.WithTimeout(ctx, l.DialTimeout)
 	defer cancel()
 	if err := c.open(ctx, con); err != nil {
