@@ -161,7 +161,7 @@ func (b *rollback) restore(ctx context.Context, written map[string]*groupLog) er
 	var back []string
 	for i := range b.report.Groups {
 		switch rep := &b.report.Groups[i]; rep.Result {
-		case RolledBack:
+		case RolledBack, Unchanged:
 			back = append(back, rep.Name)
 		case AlreadyApplied:
 			already++
@@ -189,9 +189,6 @@ func (b *rollback) skip(written map[string]*groupLog, err error) error {
 // one restores one group.
 func (b *rollback) one(ctx context.Context, name string, wrote *groupLog) (GroupReport, error) {
 	mine := b.history.groups[name]
-	if mine != nil && mine.final() {
-		return fromJournal(name, mine), nil
-	}
 	t := task{beginBody: *wrote.first.reverse(), undo: true}
 	t.Attempt = 0
 	if mine != nil {
@@ -207,6 +204,10 @@ func (b *rollback) one(ctx context.Context, name string, wrote *groupLog) (Group
 		return rep, b.note(ctx, entryRefused, endBody{Group: name, Reason: rep.Reason, Detail: rep.Detail})
 	}
 	switch {
+	case mine != nil && mine.final() && (st == asAfter || st == strange):
+		// Restored before. Unless the group is again as the run wrote it, by a
+		// request that landed late, it is not touched again.
+		return fromJournal(name, mine), nil
 	case st == strange || wrote.status == statusTakenOver && st != asAfter:
 		return refuse(GroupReport{
 			Reason: ReasonElsewhere, Problems: odd, Detail: "somebody else has committed since; left alone",

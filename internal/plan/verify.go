@@ -183,13 +183,23 @@ func worse(a, b Check) bool {
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 
-// state of a group in the journal: known is false without one.
-func (v *verifier) applied(name string) (applied, rolledBack, known bool) {
+// journalled is how a group stands in the journal, for its positions.
+type journalled struct {
+	known      bool // there is a journal to look at
+	inForce    bool // the run wrote the group, and it was not taken back
+	takenBack  bool // at once, by the run itself
+	rolledBack bool
+}
+
+func (v *verifier) journalled(name string) journalled {
 	if v.history == nil {
-		return false, false, false
+		return journalled{}
 	}
 	l := v.history.groups[name]
-	return l != nil && l.status != statusNone, v.history.rolledBack[name], true
+	return journalled{
+		known: true, inForce: l != nil && l.status != statusNone,
+		takenBack: l != nil && l.status == statusNone && l.written, rolledBack: v.history.rolledBack[name],
+	}
 }
 
 // position compares one position with what it is now.
@@ -204,18 +214,21 @@ func (v *verifier) position(g *Group, q *Position, r group.Reading) VerifyPositi
 	if out.Now != nil && out.Planned != nil {
 		out.Ahead = out.Now.Offset - out.Planned.Offset
 	}
-	applied, rolledBack, known := v.applied(g.Name)
+	j := v.journalled(g.Name)
 	say := func(c Check, format string, args ...any) { out.Check, out.Detail = c, fmt.Sprintf(format, args...) }
 	same := out.Now.same(out.Planned)
 	switch {
-	case rolledBack && same && q.Writes():
+	case j.rolledBack && same && q.Writes():
 		say(LateCommit, "the run was rolled back by run %s, and the position is again what it wrote: a request of it landed late", v.history.rollback)
 		out.Hint = "roll back run " + v.report.Run + " again"
-	case rolledBack:
+	case j.rolledBack:
 		say(NotApplied, "the run was rolled back by run %s", v.history.rollback)
+	case j.takenBack && same && q.Writes():
+		say(LateCommit, "what was written was taken back, and the position is again what was written: a request landed late")
+		out.Hint = "roll back run " + v.report.Run
 	case same:
 		out.Check = AsWritten
-	case known && !applied && g.Applicable():
+	case j.known && !j.inForce && g.Applicable():
 		say(NotApplied, "the plan was not applied to this group")
 		out.Hint = "kferry apply"
 	default:
