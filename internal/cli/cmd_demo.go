@@ -159,7 +159,7 @@ func (d *demo) rollback(ctx context.Context) error {
 func firstRun(raw []byte) (string, error) {
 	var doc struct {
 		Runs []struct {
-			ID string `json:"id"`
+			Run string `json:"run"`
 		} `json:"runs"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
@@ -168,7 +168,7 @@ func firstRun(raw []byte) (string, error) {
 	if len(doc.Runs) == 0 {
 		return "", errors.New("the apply has left no run")
 	}
-	return doc.Runs[0].ID, nil
+	return doc.Runs[0].Run, nil
 }
 
 // run shows a command and what it prints.
