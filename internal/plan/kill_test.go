@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
@@ -227,5 +230,102 @@ func TestKilledAnywhereAndRolledBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTakingBackKilledAnywhere: the broker takes a part of the commit, and the
+// process dies at each step from there on. A second apply ends with the group
+// as planned, or as it was.
+func TestTakingBackKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after=%t", after), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			part := s.halves()
+			tookBack := 0
+			for n := 1; ; n++ {
+				s.reset()
+				k := &killer{at: n, after: after}
+				part.Store(true)
+				s.applyKilled(k)
+				part.Store(false)
+				if !k.dead {
+					if tookBack < 3 {
+						t.Errorf("only %d steps were after the part was taken", tookBack)
+					}
+					return
+				}
+				for _, name := range k.names {
+					if strings.HasPrefix(name, "commit") {
+						tookBack++
+						break
+					}
+				}
+				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				if rep := s.apply(s.plan); !rep.Complete() {
+					// What was being taken back is finished, and a third apply
+					// does it anew.
+					if rep = s.apply(s.plan); !rep.Complete() {
+						t.Fatalf("%s: third apply: %+v", where, rep.Groups)
+					}
+				}
+				if d := cmp.Diff(s.after, s.now()); d != "" {
+					t.Fatalf("%s: in the end (-want +got):\n%s", where, d)
+				}
+			}
+		})
+	}
+}
+
+// halves makes the target lose a topic of each commit with more than one, while
+// the answer is true.
+func (s *scene) halves() *atomic.Bool {
+	on := new(atomic.Bool)
+	s.target.fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		s.target.fake.KeepControl()
+		if req := r.(*kmsg.OffsetCommitRequest); on.Load() && len(req.Topics) > 1 {
+			req.Topics = req.Topics[:1]
+		}
+		return nil, nil, false
+	})
+	return on
+}
+
+// TestManyGroupsAtOnceKilled dies at steps of a run that works on many groups
+// at the same time; which group is where then differs from time to time.
+func TestManyGroupsAtOnceKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	want := map[string]at{}
+	for i := range 12 {
+		name := fmt.Sprintf("g%02d", i)
+		w.commit(w.source, name, at{part("orders", 0): fmt.Sprint(i%9 + 1), part("payments", 0): fmt.Sprint(i%7 + 1)})
+		want[name] = at{part("orders", 0): fmt.Sprint(i%9 + 4), part("payments", 0): fmt.Sprint(i%7 + 4)}
+	}
+	p := w.build()
+	for n := 10; n < 90; n += 7 {
+		w.mem = memstore.New()
+		w.bucket = store.New(w.mem, "mem://state", nil)
+		k := &killer{at: n, after: n%2 == 0}
+		in := w.applyInput()
+		from, to, b := w.kill(k)
+		in.From, in.To, in.Bucket = &from, to, b
+		_, err := Apply(t.Context(), p, in)
+		if k.dead != (err != nil) {
+			t.Fatalf("step %d: dead is %t, error %v", n, k.dead, err)
+		}
+		rep := w.apply(p)
+		if !rep.Complete() {
+			t.Fatalf("step %d: %+v", n, rep.Groups)
+		}
+		for name, positions := range want {
+			if d := cmp.Diff(positions, w.positions(w.target, name)); d != "" {
+				t.Fatalf("step %d: %s (-want +got):\n%s", n, name, d)
+			}
+		}
+		if back, err := Rollback(t.Context(), rep.Run, w.rollbackInput()); err != nil || back.Count(RolledBack) != len(want) {
+			t.Fatalf("step %d: rollback: %+v %v", n, back, err)
+		}
 	}
 }

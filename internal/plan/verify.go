@@ -242,14 +242,14 @@ func (v *verifier) differs(q *Position, r group.Reading, out *VerifyPosition) {
 	say := func(c Check, format string, args ...any) { out.Check, out.Detail = c, fmt.Sprintf(format, args...) }
 	active := len(r.Group.Members) > 0
 	switch b := v.bounds[q.Target()]; {
+	case out.Now == nil:
+		say(Wrong, "the position is missing: it expired, or the group or the topic was deleted")
+		out.Hint = "plan again"
 	case q.Writes() && out.Now.same(q.Before):
 		say(LateCommit, "the position is what it was before the plan: an old commit landed late, or the application restored it")
 		out.Hint = "find out who committed it, and plan again"
 	case out.Planned == nil:
 		say(MovedOn, "the plan deleted the position; the application has committed %d since", out.Now.Offset)
-	case out.Now == nil:
-		say(Wrong, "the position is missing: it expired, or the group or the topic was deleted")
-		out.Hint = "plan again"
 	case out.Ahead < 0:
 		say(Wrong, "the position is %d behind what the plan wrote: records will be read again", -out.Ahead)
 		out.Hint = "find out who committed it, and plan again"

@@ -367,3 +367,14 @@ func (w *world) kill(k *killer) (from, to Side, b *store.Bucket) {
 	to.Read, to.Write = dying, dying
 	return from, to, store.New(&killedStore{w.mem, k}, "mem://state", nil)
 }
+
+// deleteRecords moves the start of a log.
+func (w *world) deleteRecords(n *node, p topic.Partition, to int64) error {
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: p.Topic, Partition: p.Partition, At: to})
+	resp, err := n.admin.DeleteRecords(context.Background(), offsets)
+	if err != nil {
+		return err
+	}
+	return resp.Error()
+}
