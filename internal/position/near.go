@@ -66,7 +66,12 @@ func nearness(name, candidate string) (rank int, ok bool) {
 
 // fold drops case and the separators that people mix up in names.
 func fold(s string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(s))
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-_. ", r) {
+			return -1
+		}
+		return r
+	}, s))
 }
 
 // distance counts the letters to insert, delete, change or swap with their

@@ -13,12 +13,15 @@ import (
 	"strings"
 )
 
-// MaxFileBytes bounds the size of a file that people write.
-const MaxFileBytes = 1 << 20
+// Limits of a file that people write.
+const (
+	// MaxFileBytes bounds its size: a thousand clusters fit.
+	MaxFileBytes = 256 << 10
+	// MaxProblems is how many problems are reported.
+	MaxProblems = 50
+)
 
 // Problem is one thing that is wrong in a file, or a warning about it.
-//
-//nolint:errname // most problems end up in an Error; one alone is a warning
 type Problem struct {
 	// File is the path of the file, as it was given or found.
 	File string `json:"file"`
@@ -33,8 +36,8 @@ type Problem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// Error returns the problem in one line: "FILE:LINE:COLUMN: PATH: MESSAGE (HINT)".
-func (p Problem) Error() string {
+// String returns the problem in one line: "FILE:LINE:COLUMN: PATH: MESSAGE (HINT)".
+func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
@@ -51,13 +54,21 @@ func (p Problem) Error() string {
 }
 
 // Error has everything that is wrong with a file, in the order of the file.
-type Error struct{ Problems []Problem }
+type Error struct {
+	// Problems are the first MaxProblems of them.
+	Problems []Problem
+	// More is how many there are besides.
+	More int
+}
 
 // Error implements error: one line for each problem.
 func (e *Error) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
-		lines[i] = p.Error()
+	lines := make([]string, 0, len(e.Problems)+1)
+	for _, p := range e.Problems {
+		lines = append(lines, p.String())
+	}
+	if e.More > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", e.More))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -69,5 +80,6 @@ func asError(ps []Problem) error {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Error{Problems: ps}
+	more := max(len(ps)-MaxProblems, 0)
+	return &Error{Problems: ps[:len(ps)-more], More: more}
 }

@@ -44,12 +44,37 @@ func parse(file string, data []byte) (body ast.Node, problem *Problem) {
 	if err != nil {
 		return nil, syntaxProblem(file, err)
 	}
-	return oneDocument(file, f)
+	body, problem = oneDocument(file, f)
+	if body == nil && problem == nil {
+		return nil, dropped(file, data)
+	}
+	return body, problem
+}
+
+// dropped reports what the parser passed over, such as a tag without a value:
+// a file that is not empty must not count as one that is. The lexer drops such
+// things too, so that only the text has them.
+func dropped(file string, data []byte) *Problem {
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		text := strings.TrimSpace(line)
+		for _, marker := range []string{"---", "..."} {
+			text = strings.TrimSpace(strings.TrimPrefix(text, marker))
+		}
+		if text != "" && text[0] != '#' {
+			return &Problem{File: file, Line: number, Column: 1, Message: "this line is not YAML that can be read"}
+		}
+	}
+	return nil
 }
 
 func oneDocument(file string, f *ast.File) (ast.Node, *Problem) {
 	var docs []*ast.DocumentNode
 	for _, d := range f.Docs {
+		if directive, ok := d.Body.(*ast.DirectiveNode); ok {
+			return nil, at(file, directive.GetToken(), "directives are not supported", "delete the line")
+		}
 		if d.Body != nil || d.Start != nil {
 			docs = append(docs, d)
 		}

@@ -204,6 +204,9 @@ func TestReadNeverPanics(t *testing.T) {
 		"anchor":     "a: &a {b: c}\n<<: *a\n",
 		"tab":        "\tstate: a\n",
 		"open quote": "state: \"a\n",
+		"only a tag": "!a\n",
+		"bare tags":  "!!!!",
+		"directive":  "%YAML 1.1\n---\nstate: /a\n",
 	} {
 		var bad *spec.Error
 		if l, err := spec.ReadConfig("c.yaml", []byte(in)); l != nil || !errors.As(err, &bad) {
@@ -214,6 +217,15 @@ func TestReadNeverPanics(t *testing.T) {
 		if _, err := spec.ReadConfig("c.yaml", []byte(in)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestManyProblems(t *testing.T) {
+	t.Parallel()
+	_, err := spec.ReadConfig("c.yaml", []byte(strings.Repeat("x: y\n", spec.MaxProblems+7)))
+	bad, ok := errors.AsType[*spec.Error](err)
+	if !ok || len(bad.Problems) != spec.MaxProblems || bad.More != 7 || !strings.HasSuffix(err.Error(), "\nand 7 more") {
+		t.Errorf("got %v", err)
 	}
 }
 
