@@ -23,7 +23,7 @@ import (
 func Main(ctx context.Context, args []string, s *Streams) int {
 	f := newFactory(s)
 	defer f.close()
-	root := newRootCmd(f)
+	root := newRootCmd(f) //nolint:contextcheck // cobra hands the context to each command itself
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
@@ -187,14 +187,14 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 // they are being parsed has to know it before they are parsed.
 func wantsJSON(args []string) bool {
 	for i, a := range args {
-		switch {
-		case a == "--":
+		switch a {
+		case "--":
 			return false
-		case a == "-o" || a == "--output":
-			if i+1 < len(args) && args[i+1] == "json" {
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == asJSON {
 				return true
 			}
-		case a == "-ojson" || a == "-o=json" || a == "--output=json":
+		case "-ojson", "-o=json", "--output=json":
 			return true
 		}
 	}
@@ -203,8 +203,7 @@ func wantsJSON(args []string) bool {
 
 // pathError gives an error about a file that the user named its usual words.
 func pathError(op, path string, err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		err = pe.Err
 	}
 	return fmt.Errorf("%s %s: %w", op, path, err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"slices"
 
@@ -160,7 +160,7 @@ func doneSoFar(r *plan.Report) string {
 	case done+open == 0:
 		return "nothing was changed"
 	case open == 0:
-		return fmt.Sprintf("%s done, all others as they were before", count(done, "group is", "groups are"))
+		return count(done, "group is", "groups are") + " done, all others as they were before"
 	default:
 		return fmt.Sprintf("%s done, %d uncertain or taken over (see above), all others as they were before", count(done, "group is", "groups are"), open)
 	}
@@ -176,12 +176,10 @@ func reportCode(r *plan.Report) int {
 	for i := range r.Groups {
 		codes[groupCode(&r.Groups[i])] = true
 	}
-	for code := range codes {
-		if len(codes) == 1 {
-			return code
-		}
+	if len(codes) != 1 {
+		return ExitPartial
 	}
-	return ExitPartial
+	return slices.Collect(maps.Keys(codes))[0]
 }
 
 func groupCode(g *plan.GroupReport) int {
@@ -200,7 +198,7 @@ func groupCode(g *plan.GroupReport) int {
 
 // readPlan reads a plan file; "-" is stdin.
 func readPlan(f *Factory, path string) (*plan.Plan, error) {
-	var r io.Reader = f.streams.In
+	r := f.streams.In
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
@@ -245,7 +243,7 @@ func (f *Factory) planCluster(c plan.Cluster, flag, value, commandConfig string)
 		if err != nil {
 			return found, err
 		}
-		return found, login.apply(&found)
+		return login.apply(found)
 	}
 	cfg, err := f.loadConfig()
 	if err != nil {
@@ -255,7 +253,7 @@ func (f *Factory) planCluster(c plan.Cluster, flag, value, commandConfig string)
 	if i := slices.IndexFunc(cfg.Config.Clusters, func(k api.Cluster) bool { return k.Name == c.Name }); i >= 0 {
 		found = cfg.Config.Clusters[i]
 	}
-	return found, login.apply(&found)
+	return login.apply(found)
 }
 
 // confirmWrite asks before something is written. A cluster that the config

@@ -68,7 +68,7 @@ func newClusterListCmd(f *Factory) *cobra.Command {
 				f.remark("No cluster is configured; 'kferry help environment' says where the config file is looked for.")
 				return nil
 			}
-			return t.print(f.stdout())
+			return t.write(f.stdout())
 		},
 	}
 	addOutput(cmd, &out, asTable, asJSON)

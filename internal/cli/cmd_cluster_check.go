@@ -204,7 +204,7 @@ func (d *clusterTestJSON) show(f *Factory) error {
 	for _, b := range d.Brokers {
 		t.row(strconv.Itoa(int(b.ID)), b.Address)
 	}
-	if err := t.print(w); err != nil {
+	if err := t.write(w); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(w)
@@ -216,7 +216,7 @@ func (d *clusterTestJSON) show(f *Factory) error {
 		}
 		t.row(a.Name, yesNo(a.Has), without)
 	}
-	if err := t.print(w); err != nil {
+	if err := t.write(w); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(w)
@@ -227,5 +227,5 @@ func (d *clusterTestJSON) show(f *Factory) error {
 	for _, m := range d.Hidden {
 		f.remark("warning: hidden may be %s", clean(m))
 	}
-	return t.print(w)
+	return t.write(w)
 }

@@ -79,5 +79,5 @@ func runConfigView(f *Factory, origin bool, output string) error {
 		}
 		t.row(row...)
 	}
-	return t.print(f.stdout())
+	return t.write(f.stdout())
 }

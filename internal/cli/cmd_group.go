@@ -117,7 +117,7 @@ func runGroupList(ctx context.Context, f *Factory, o *groupListOptions) error {
 		f.remark("No group was found.")
 		return nil
 	}
-	return t.print(f.stdout())
+	return t.write(f.stdout())
 }
 
 // orUnknown shows what a broker does not tell.

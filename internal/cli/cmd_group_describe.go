@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -47,10 +48,12 @@ type positionJSON struct {
 	Partition   int32  `json:"partition"`
 	Offset      int64  `json:"offset"`
 	LeaderEpoch int32  `json:"leader_epoch"`
-	Metadata    string `json:"metadata"`
-	LogStart    *int64 `json:"log_start"`
-	LogEnd      *int64 `json:"log_end"`
-	Lag         *int64 `json:"lag"`
+	// Metadata, or MetadataBase64 when it is not UTF-8.
+	Metadata       string `json:"metadata"`
+	MetadataBase64 []byte `json:"metadata_base64,omitempty"`
+	LogStart       *int64 `json:"log_start"`
+	LogEnd         *int64 `json:"log_end"`
+	Lag            *int64 `json:"lag"`
 }
 
 func newGroupDescribeCmd(f *Factory) *cobra.Command {
@@ -113,6 +116,9 @@ func describeDoc(cluster string, r group.Reading, bounds map[topic.Partition]top
 			Topic: p.Partition.Topic, Partition: p.Partition.Partition, Offset: p.Offset,
 			LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata, Lag: known(lagOf(p, b, ok)),
 		}
+		if !utf8.ValidString(p.Metadata) {
+			q.Metadata, q.MetadataBase64 = "", []byte(p.Metadata)
+		}
 		if ok && b.Err == nil {
 			q.LogStart, q.LogEnd = &b.Start, &b.End
 		}
@@ -130,13 +136,13 @@ func (d groupDescribeJSON) show(f *Factory, wide bool) error {
 		for _, m := range d.Members {
 			t.row(m.ID, m.ClientID, m.Host, orDash(m.InstanceID), assignedText(m.Assigned))
 		}
-		if err := t.print(w); err != nil {
+		if err := t.write(w); err != nil {
 			return err
 		}
 	}
 	if len(d.Positions) > 0 {
 		_, _ = fmt.Fprintln(w)
-		if err := d.table(f.outPaint(), wide).print(w); err != nil {
+		if err := d.table(f.outPaint(), wide).write(w); err != nil {
 			return err
 		}
 	} else {
@@ -162,7 +168,7 @@ func (d groupDescribeJSON) table(p paint, wide bool) *table {
 			q.Topic, strconv.Itoa(int(q.Partition)), strconv.FormatInt(q.Offset, 10), maybe(q.LogEnd), maybe(q.Lag),
 		}
 		if wide {
-			row = append(row, maybe(q.LogStart), strconv.Itoa(int(q.LeaderEpoch)), q.Metadata)
+			row = append(row, maybe(q.LogStart), strconv.Itoa(int(q.LeaderEpoch)), q.Metadata+string(q.MetadataBase64))
 		}
 		t.row(row...)
 	}

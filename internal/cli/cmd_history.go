@@ -92,7 +92,7 @@ func runHistoryList(ctx context.Context, f *Factory, state, output string) error
 		f.remark("There are no runs in %s.", clean(b.URL()))
 		return nil
 	}
-	return t.print(f.stdout())
+	return t.write(f.stdout())
 }
 
 func describeRun(ctx context.Context, b *store.Bucket, l run.Listed, now time.Time) runJSON {
@@ -203,7 +203,7 @@ func (d historyShowJSON) show(f *Factory, wide bool) error {
 		}
 		t.row(row...)
 	}
-	return t.print(w)
+	return t.write(w)
 }
 
 // groupOfEntry is the group that a journal entry is about, as far as it is

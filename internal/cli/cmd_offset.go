@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -79,7 +78,7 @@ func runOffsetFetch(ctx context.Context, f *Factory, o *offsetFetchOptions) erro
 		for p := range set.Each() {
 			t.row(p.Group, p.Partition.Topic, partitionsText([]int32{p.Partition.Partition}), offsetText(p.Offset), p.Metadata)
 		}
-		err = t.print(w)
+		err = t.write(w)
 	default:
 		err = position.WriteCSV(w, set, nil)
 	}
@@ -151,7 +150,7 @@ func (i *inputFlags) read(f *Factory) (*position.Set, error) {
 		return nil, &usageError{err: errors.New("-i/--input is missing"), hint: "-i FILE, or -i - for stdin"}
 	}
 	name := i.file
-	var r io.Reader = f.streams.In
+	r := f.streams.In
 	if i.file == "-" {
 		name = "stdin"
 	} else {

@@ -94,5 +94,5 @@ func (o *rollbackOptions) target(f *Factory, info run.Info) (api.Cluster, error)
 	if err != nil {
 		return found, err
 	}
-	return found, o.cluster.login.apply(&found)
+	return o.cluster.login.apply(found)
 }

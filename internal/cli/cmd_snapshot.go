@@ -244,7 +244,7 @@ func runSnapshotList(ctx context.Context, f *Factory, state, output string) erro
 		f.remark("There are no snapshots in %s.", clean(b.URL()))
 		return nil
 	}
-	return t.print(f.stdout())
+	return t.write(f.stdout())
 }
 
 func yesNo(b bool) string {
@@ -305,5 +305,5 @@ func runSnapshotShow(ctx context.Context, f *Factory, state, output, id string) 
 			t.row(row...)
 		}
 	}
-	return t.print(w)
+	return t.write(w)
 }

@@ -78,12 +78,10 @@ func withState(err error, state string) error {
 	if err == nil {
 		return nil
 	}
-	var usage *usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[*usageError](err); ok {
 		return err
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		if f.state != "" || f.silent {
 			return err
 		}

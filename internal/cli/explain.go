@@ -42,7 +42,7 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 	seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
 	seenRow(t, "  target", "before "+offsetOf(q.After), pr.TargetBefore)
 	seenRow(t, "  target", "at "+offsetOf(q.After), pr.TargetAt)
-	if err := t.print(v.w); err != nil {
+	if err := t.write(v.w); err != nil {
 		return err
 	}
 	for _, m := range pr.Missing {

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -59,7 +61,7 @@ func (f *Factory) addFlags(fs *pflag.FlagSet) {
 // prepare runs once the flags are known.
 func (f *Factory) prepare() error {
 	if f.quiet && f.verbose {
-		return &usageError{err: fmt.Errorf("--quiet and --verbose exclude each other")}
+		return &usageError{err: errors.New("--quiet and --verbose exclude each other")}
 	}
 	mode := observe.Mode(f.progressBy.value)
 	if f.quiet {
@@ -114,8 +116,8 @@ func (f *Factory) answerRequests() {
 func (f *Factory) onClose(undo func()) { f.closers = append(f.closers, undo) }
 
 func (f *Factory) close() {
-	for i := len(f.closers) - 1; i >= 0; i-- {
-		f.closers[i]()
+	for _, undo := range slices.Backward(f.closers) {
+		undo()
 	}
 	f.closers = nil
 }

@@ -54,21 +54,21 @@ func (l *loginFlags) given() []string {
 	return names
 }
 
-// apply puts the login into a cluster.
-func (l *loginFlags) apply(c *api.Cluster) error {
+// apply returns the cluster with the login that was given.
+func (l *loginFlags) apply(c api.Cluster) (api.Cluster, error) {
 	given := l.given()
 	if len(given) == 0 {
-		return nil
+		return c, nil
 	}
 	if l.commandConfig != "" && len(given) > 1 {
-		return &usageError{
+		return c, &usageError{
 			err:  fmt.Errorf("--command-config and %s exclude each other", firstOther(given, "--command-config")),
 			hint: "put the whole login into the file, or give all of it by flags",
 		}
 	}
 	c.CommandConfig, c.Security = l.commandConfig, nil
 	if l.commandConfig != "" {
-		return nil
+		return c, nil
 	}
 	s := &api.Security{Protocol: l.protocol, SASLMechanism: l.mechanism, Username: l.username}
 	if l.passwordFile != "" {
@@ -80,9 +80,9 @@ func (l *loginFlags) apply(c *api.Cluster) error {
 	c.Security = s
 	s.SetDefaults()
 	if problems := s.Validate(); len(problems) > 0 {
-		return loginProblem(problems)
+		return c, loginProblem(problems)
 	}
-	return nil
+	return c, nil
 }
 
 func firstOther(names []string, not string) string {
@@ -153,7 +153,7 @@ func (c *clusterFlags) resolve(f *Factory) (api.Cluster, error) {
 	if err != nil {
 		return api.Cluster{}, err
 	}
-	return found, c.login.apply(&found)
+	return c.login.apply(found)
 }
 
 // pairFlags name a source and a target.
@@ -228,7 +228,7 @@ func (p *pairFlags) one(f *Factory, flag, value, commandConfig string) (api.Clus
 		return api.Cluster{}, err
 	}
 	login := loginFlags{commandConfig: commandConfig}
-	return c, login.apply(&c)
+	return login.apply(c)
 }
 
 // anyCluster takes a name of the config file, or addresses. What has no port

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,10 +92,11 @@ func parseHeader(text string) (string, translate.Encoding, error) {
 	if name == "" {
 		return "", "", &usageError{err: fmt.Errorf("--header %q: the header has no name", text), hint: "NAME[:ENCODING], such as __original_offset:decimal"}
 	}
-	switch translate.Encoding(encoding) {
-	case translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle:
+	known := []translate.Encoding{translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle}
+	switch {
+	case slices.Contains(known, translate.Encoding(encoding)):
 		return name, translate.Encoding(encoding), nil
-	case "auto":
+	case encoding == "auto":
 		return name, translate.EncodingAuto, nil
 	}
 	return "", "", &usageError{

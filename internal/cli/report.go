@@ -26,8 +26,7 @@ type problem struct {
 // exit code that goes with it.
 func report(f *Factory, cmd *cobra.Command, err error, asJSON bool) int {
 	p := diagnose(err)
-	var silent *failure
-	if errors.As(err, &silent) && silent.silent {
+	if quiet, ok := errors.AsType[*failure](err); ok && quiet.silent {
 		return p.Code
 	}
 	if asJSON {
@@ -87,8 +86,7 @@ func diagnose(err error) problem {
 	if errors.As(err, &usage) && usage.hint != "" {
 		p.Hint = usage.hint
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		p.State = f.state
 		p.Next = f.next
 		if f.hint != "" {
@@ -101,9 +99,8 @@ func diagnose(err error) problem {
 // interrupted is what remains of an error that only happened because the user
 // stopped the process.
 func interrupted(err error) error {
-	var f *failure
 	g := failure{code: ExitInterrupted, err: ErrInterrupted}
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		g.state, g.next, g.hint = f.state, f.next, f.hint
 	}
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, ErrInterrupted) {

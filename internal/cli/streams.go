@@ -42,7 +42,7 @@ func SystemStreams() *Streams {
 func isTerminal(f *os.File) bool { return term.IsTerminal(descriptor(f)) }
 
 func descriptor(f *os.File) int {
-	return int(f.Fd()) //nolint:gosec // a descriptor fits an int on every system that Go runs on
+	return int(f.Fd())
 }
 
 func (s *Streams) env(name string) string {

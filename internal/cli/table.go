@@ -53,9 +53,9 @@ func (t *table) cells(cells ...cell) {
 
 func (t *table) empty() bool { return len(t.rows) == 0 }
 
-// print writes the table with two blanks between the columns and none at the
+// write writes the table with two blanks between the columns and none at the
 // end of a line.
-func (t *table) print(w io.Writer) error {
+func (t *table) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	widths := make([]int, len(t.header))
 	for i, h := range t.header {

@@ -38,7 +38,7 @@ func TestTableAligns(t *testing.T) {
 	tab.row("注文", "10000", "")
 	tab.row("e\u0301te", "?", "Stable")
 	var out bytes.Buffer
-	if err := tab.print(&out); err != nil {
+	if err := tab.write(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.Join([]string{
@@ -60,7 +60,7 @@ func TestColourDoesNotShiftColumns(t *testing.T) {
 		tab.cells(cell{"held", p.yellow}, cell{"7", p.red}, cell{"x", p.green})
 		tab.row("exact", "123456", "y")
 		var out bytes.Buffer
-		if err := tab.print(&out); err != nil {
+		if err := tab.write(&out); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

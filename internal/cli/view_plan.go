@@ -42,7 +42,7 @@ func (v planView) show(p *plan.Plan) error {
 	v.heading(p)
 	t := v.table(p)
 	if !t.empty() {
-		if err := t.print(v.w); err != nil {
+		if err := t.write(v.w); err != nil {
 			return err
 		}
 		v.linef("")

@@ -39,7 +39,7 @@ func (v reportView) show(r *plan.Report) error {
 			cell{text: strconv.Itoa(g.Set)}, cell{text: strconv.Itoa(g.Deleted)}, cell{text: detail})
 	}
 	if !t.empty() {
-		if err := t.print(v.w); err != nil {
+		if err := t.write(v.w); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintln(v.w)

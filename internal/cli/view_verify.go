@@ -40,7 +40,7 @@ func (v verifyView) show(r *plan.VerifyReport) error {
 		}
 	}
 	if !t.empty() {
-		if err := t.print(v.w); err != nil {
+		if err := t.write(v.w); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintln(v.w)
