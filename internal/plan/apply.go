@@ -232,13 +232,12 @@ func (a *applier) reportRest() {
 
 // checked is what was seen of one group before anything is written.
 type checked struct {
-	target   group.Reading
-	at       time.Time
-	source   []Problem // S moved, or is not final
-	changed  []Problem // topics and logs
-	pinned   []Problem // the target group is not as planned
-	rights   []Problem
-	snapshot bool
+	target  group.Reading
+	at      time.Time
+	source  []Problem // S moved, or is not final
+	changed []Problem // topics and logs
+	pinned  []Problem // the target group is not as planned
+	rights  []Problem
 }
 
 func (c *checked) problems() []Problem {

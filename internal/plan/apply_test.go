@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"testing"
 
@@ -64,7 +63,7 @@ func TestPlanApplyVerifyRollback(t *testing.T) {
 		t.Errorf("second apply: %+v", again)
 	}
 
-	back, err := Rollback(context.Background(), rep.Run, w.rollbackInput())
+	back, err := Rollback(t.Context(), rep.Run, w.rollbackInput())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +73,7 @@ func TestPlanApplyVerifyRollback(t *testing.T) {
 	if !back.Complete() || back.Groups[0].Result != RolledBack {
 		t.Errorf("rollback: %+v", back)
 	}
-	if _, err := Apply(context.Background(), p, w.applyInput()); !errors.Is(err, ErrRun) {
+	if _, err := Apply(t.Context(), p, w.applyInput()); !errors.Is(err, ErrRun) {
 		t.Errorf("apply after rollback: %v", err)
 	}
 	if v := w.verify(p); v.Right() || v.Counts[NotApplied] == 0 {
@@ -82,7 +81,7 @@ func TestPlanApplyVerifyRollback(t *testing.T) {
 	}
 
 	// A rollback is a run, and can itself be taken back.
-	if _, err := Rollback(context.Background(), back.Run, w.rollbackInput()); err != nil {
+	if _, err := Rollback(t.Context(), back.Run, w.rollbackInput()); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(after, w.positions(w.target, "app")); d != "" {
@@ -115,7 +114,7 @@ func TestRollbackDeletesGroupsThatDidNotExist(t *testing.T) {
 	if got := w.positions(w.target, "app"); len(got) != 2 {
 		t.Fatalf("after apply: %v", got)
 	}
-	back, err := Rollback(context.Background(), rep.Run, w.rollbackInput())
+	back, err := Rollback(t.Context(), rep.Run, w.rollbackInput())
 	if err != nil || !back.Complete() || !back.Groups[0].DeletedGroup {
 		t.Fatalf("rollback: %+v %v", back, err)
 	}

@@ -94,8 +94,8 @@ func (b *builder) begin() error {
 		Evidence: evidence, Header: in.Translate.Header, Encoding: in.Translate.Encoding, Quick: in.Translate.Quick,
 		CopyComplete: in.Translate.CopyComplete, SettleMS: settle.Milliseconds(), Accept: in.Accept,
 	}
-	bad := func(format string, args ...any) error {
-		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: "+format, append([]any{ErrInput}, args...)...)}
+	bad := func(why string) error {
+		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: %s", ErrInput, why)}
 	}
 	switch {
 	case in.To.Topics == nil || in.To.Log == nil:

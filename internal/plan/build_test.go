@@ -156,6 +156,7 @@ func TestBuildDecides(t *testing.T) {
 		},
 		"the target group has members": {
 			set: func(t *testing.T, w *world) {
+				t.Helper()
 				w.commit(w.source, "app", at{part("payments", 0): "4"})
 				join(t, w.target, "app", "payments")
 			},
@@ -164,6 +165,7 @@ func TestBuildDecides(t *testing.T) {
 		},
 		"the source group has members": {
 			set: func(t *testing.T, w *world) {
+				t.Helper()
 				w.commit(w.source, "app", at{part("payments", 0): "4"})
 				join(t, w.source, "app", "payments")
 			},
@@ -172,6 +174,7 @@ func TestBuildDecides(t *testing.T) {
 		},
 		"the source group has members, accepted": {
 			set: func(t *testing.T, w *world) {
+				t.Helper()
 				w.commit(w.source, "app", at{part("payments", 0): "4"})
 				join(t, w.source, "app", "payments")
 			},

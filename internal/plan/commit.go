@@ -140,6 +140,16 @@ func (s *sent) codes(answers map[topic.Partition]error) {
 	}
 }
 
+// take notes an answer; false when something in it went wrong.
+func (s *sent) take(answers map[topic.Partition]error, err error) bool {
+	s.codes(answers)
+	if err != nil {
+		s.err = nil // what the codes say is in err
+		s.fail(err, ambiguous(err))
+	}
+	return s.err == nil
+}
+
 // send sends the commits and deletions of one group, and stops at the first
 // thing that goes wrong. The error is fatal; all else is in sent.
 func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*sent, error) {
@@ -155,12 +165,7 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 		}
 		answers, err := w.to.Write.Commit(ctx, b.Group, chunk)
 		s.at = time.Now()
-		s.codes(answers)
-		if err != nil {
-			s.err = nil // it is in err
-			s.fail(err, ambiguous(err))
-		}
-		if s.err != nil {
+		if !s.take(answers, err) {
 			return s, nil
 		}
 	}
@@ -176,14 +181,8 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 	if len(deletes) > 0 {
 		answers, err := w.to.Write.DeleteOffsets(ctx, b.Group, deletes)
 		s.at = time.Now()
-		switch {
-		case errors.Is(err, group.ErrAbsent):
-		case err != nil:
-			s.codes(answers)
-			s.err = nil // it is in err
-			s.fail(err, ambiguous(err))
-		default:
-			s.codes(answers)
+		if !errors.Is(err, group.ErrAbsent) {
+			s.take(answers, err)
 		}
 	}
 	return s, nil

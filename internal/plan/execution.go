@@ -150,8 +150,7 @@ func (x *execution) end(ctx context.Context, err error) error {
 		results[x.report.Groups[i].Result]++
 	}
 	interrupted := err == nil && results[NotTried] > 0
-	var stop *fatal
-	if !errors.As(err, &stop) {
+	if _, stop := errors.AsType[*fatal](err); !stop {
 		if noteErr := x.note(ctx, entryEnd, runEndBody{Interrupted: interrupted, Results: results}); noteErr != nil {
 			err = errors.Join(err, noteErr)
 		}

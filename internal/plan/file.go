@@ -86,50 +86,55 @@ func (p *Plan) seal() ([]byte, error) {
 // layout puts line breaks into compact JSON down to the elements of the lists
 // of the outermost object and of the positions of a group.
 func layout(raw []byte) []byte {
-	const deepest = 5
-	var out bytes.Buffer
-	depth, text := 0, false
-	newline := func() {
-		out.WriteByte('\n')
-		for range depth {
-			out.WriteByte(' ')
-		}
-	}
-	for i := 0; i < len(raw); i++ {
-		c := raw[i]
+	var l lines
+	for i, c := range raw {
 		switch {
-		case text:
-			if c == '\\' {
-				out.WriteByte(c)
-				i++
-				c = raw[i]
-			} else if c == '"' {
-				text = false
-			}
-			out.WriteByte(c)
-		case c == '"':
-			text = true
-			out.WriteByte(c)
+		case l.text:
+			l.inText(c)
 		case c == '{' || c == '[':
-			out.WriteByte(c)
-			depth++
-			if depth <= deepest && raw[i+1] != '}' && raw[i+1] != ']' {
-				newline()
+			l.out.WriteByte(c)
+			l.depth++
+			// An empty list or object stays on its line.
+			if l.depth <= deepest && raw[i+1] != c+2 {
+				l.newline()
 			}
 		case c == '}' || c == ']':
-			depth--
-			if depth < deepest && raw[i-1] != '{' && raw[i-1] != '[' {
-				newline()
+			l.depth--
+			if l.depth < deepest && raw[i-1] != c-2 {
+				l.newline()
 			}
-			out.WriteByte(c)
-		case c == ',':
-			out.WriteByte(c)
-			if depth <= deepest {
-				newline()
-			}
+			l.out.WriteByte(c)
 		default:
-			out.WriteByte(c)
+			l.out.WriteByte(c)
+			l.text = c == '"'
+			if c == ',' && l.depth <= deepest {
+				l.newline()
+			}
 		}
 	}
-	return out.Bytes()
+	return l.out.Bytes()
+}
+
+// deepest is how many brackets are around what still gets a line of its own: a
+// position is in the body, in groups, in a group and in positions.
+const deepest = 4
+
+type lines struct {
+	out           bytes.Buffer
+	depth         int
+	text, escaped bool
+}
+
+// inText copies a string, in which brackets mean nothing.
+func (l *lines) inText(c byte) {
+	l.out.WriteByte(c)
+	l.text = c != '"' || l.escaped
+	l.escaped = c == '\\' && !l.escaped
+}
+
+func (l *lines) newline() {
+	l.out.WriteByte('\n')
+	for range l.depth {
+		l.out.WriteByte(' ')
+	}
 }

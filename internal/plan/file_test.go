@@ -12,8 +12,8 @@ import (
 	"github.com/kferry/kferry/internal/translate"
 )
 
-func someFile(t testing.TB) []byte {
-	t.Helper()
+func someFile(tb testing.TB) []byte {
+	tb.Helper()
 	p := &Plan{
 		Kind: Move, Created: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Target: Cluster{ID: "new", Bootstrap: []string{"b:9092"}},
 		Groups: []Group{{Name: "app", Verdict: VerdictApply, Positions: []Position{
@@ -24,7 +24,7 @@ func someFile(t testing.TB) []byte {
 	p.finish()
 	var out bytes.Buffer
 	if err := Write(&out, p); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -50,7 +50,7 @@ func TestFileKeepsEverything(t *testing.T) {
 		t.Errorf("written again (-want +got):\n%s", d)
 	}
 	lines := 0
-	for _, line := range strings.Split(string(data), "\n") {
+	for line := range strings.SplitSeq(string(data), "\n") {
 		if strings.Contains(line, `"partition":`) {
 			lines++
 		}

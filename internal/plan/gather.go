@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -218,9 +219,7 @@ func (b *builder) moreTargets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, t := range more {
-		b.targetTopics[name] = t
-	}
+	maps.Copy(b.targetTopics, more)
 	return nil
 }
 
@@ -245,7 +244,23 @@ func (b *builder) lookAhead(ctx context.Context) error {
 			}
 		}
 	}
-	var err error
+	if err := b.readLog(ctx, ask, times); err != nil || !missing {
+		return err
+	}
+	all, err := b.in.To.Topics.Topics(ctx)
+	if err != nil {
+		return fmt.Errorf("reading topics of %s: %w", b.in.To.label(), err)
+	}
+	for name, t := range all {
+		if _, ok := b.targetTopics[name]; !ok {
+			b.targetTopics[name] = t
+		}
+	}
+	return nil
+}
+
+// readLog reads bounds, and what retention spares.
+func (b *builder) readLog(ctx context.Context, ask map[topic.Partition]bool, times map[topic.Partition]int64) (err error) {
 	if len(ask) > 0 {
 		if b.bounds, err = b.in.To.Log.Bounds(ctx, sortedPartitions(ask)); err != nil {
 			return fmt.Errorf("reading offsets of %s: %w", b.in.To.label(), err)
@@ -254,17 +269,6 @@ func (b *builder) lookAhead(ctx context.Context) error {
 	if len(times) > 0 {
 		if b.fresh, err = b.in.To.Log.Since(ctx, times); err != nil {
 			return fmt.Errorf("reading offsets by time of %s: %w", b.in.To.label(), err)
-		}
-	}
-	if missing {
-		all, err := b.in.To.Topics.Topics(ctx)
-		if err != nil {
-			return fmt.Errorf("reading topics of %s: %w", b.in.To.label(), err)
-		}
-		for name, t := range all {
-			if _, ok := b.targetTopics[name]; !ok {
-				b.targetTopics[name] = t
-			}
 		}
 	}
 	return nil

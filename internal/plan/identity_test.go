@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"testing"
 
@@ -28,7 +28,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		draw := func(label string, n *node, highest int) {
 			for _, name := range names {
 				if w.positions(n, name) != nil {
-					if err := n.g.DeleteGroup(context.Background(), name); err != nil {
+					if err := n.g.DeleteGroup(t.Context(), name); err != nil {
 						r.Fatal(err)
 					}
 				}
@@ -58,7 +58,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		before := all()
 		in := w.input()
 		in.Accept = Accept{Rewind: rapid.Bool().Draw(r, "rewind"), PartialGroup: rapid.Bool().Draw(r, "partial")}
-		p, err := Build(context.Background(), in)
+		p, err := Build(t.Context(), in)
 		if err != nil {
 			return // no group on the source
 		}
@@ -66,7 +66,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		if rapid.Bool().Draw(r, "split commits") {
 			ai.MaxCommit = 1
 		}
-		rep, err := Apply(context.Background(), p, ai)
+		rep, err := Apply(t.Context(), p, ai)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		if rep.Run == "" {
 			return
 		}
-		back, err := Rollback(context.Background(), rep.Run, w.rollbackInput())
+		back, err := Rollback(t.Context(), rep.Run, w.rollbackInput())
 		if err != nil || !back.Complete() {
 			r.Fatalf("rollback: %+v %v", back, err)
 		}
@@ -97,9 +97,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 // planned is what a group has when its plan is carried out.
 func planned(before at, g *Group) at {
 	out := at{}
-	for p, text := range before {
-		out[p] = text
-	}
+	maps.Copy(out, before)
 	for i := range g.Positions {
 		q := &g.Positions[i]
 		switch q.Action {

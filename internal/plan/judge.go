@@ -20,13 +20,17 @@ func (b *builder) obstacle(it *item) *obstacle {
 	to := b.targetTopics[it.target.Topic]
 	switch {
 	case gone(to):
-		return &obstacle{ReasonTopicMissing, fmt.Sprintf("%s has no topic %s", b.in.To.label(), it.target.Topic),
-			orElse(near(it.target.Topic, b.targetTopics), "copy the topic first, or give its name there with --map-topic")}
+		return &obstacle{
+			ReasonTopicMissing, fmt.Sprintf("%s has no topic %s", b.in.To.label(), it.target.Topic),
+			orElse(near(it.target.Topic, b.targetTopics), "copy the topic first, or give its name there with --map-topic"),
+		}
 	case to.Err != nil:
 		return &obstacle{ReasonTopicUnreadable, fmt.Sprintf("topic %s of %s: %v", it.target.Topic, b.in.To.label(), to.Err), "grant DESCRIBE on the topic"}
 	case !slices.Contains(to.Partitions, it.target.Partition):
-		return &obstacle{ReasonPartitionMissing,
-			fmt.Sprintf("topic %s of %s has %d partitions and no partition %d", it.target.Topic, b.in.To.label(), len(to.Partitions), it.target.Partition), ""}
+		return &obstacle{
+			ReasonPartitionMissing,
+			fmt.Sprintf("topic %s of %s has %d partitions and no partition %d", it.target.Topic, b.in.To.label(), len(to.Partitions), it.target.Partition), "",
+		}
 	}
 	if b.in.From == nil {
 		return nil
@@ -40,9 +44,11 @@ func (b *builder) obstacle(it *item) *obstacle {
 	case it.extra:
 		return nil
 	case len(from.Partitions) != len(to.Partitions):
-		return &obstacle{ReasonPartitionCount,
+		return &obstacle{
+			ReasonPartitionCount,
 			fmt.Sprintf("%s has %d partitions and %s has %d: records of one key are elsewhere there", it.source.Topic, len(from.Partitions), it.target.Topic, len(to.Partitions)),
-			"copy the topic into one with as many partitions"}
+			"copy the topic into one with as many partitions",
+		}
 	case !slices.Contains(from.Partitions, it.source.Partition):
 		return &obstacle{ReasonPartitionMissing, fmt.Sprintf("topic %s has no partition %d", it.source.Topic, it.source.Partition), ""}
 	}

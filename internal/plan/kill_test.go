@@ -145,7 +145,7 @@ func TestKilledAnywhereAndAppliedAgain(t *testing.T) {
 				if again := s.apply(s.plan); !again.AlreadyApplied {
 					t.Fatalf("%s: third apply: %+v", where, again)
 				}
-				back, err := Rollback(context.Background(), rep.Run, s.rollbackInput())
+				back, err := Rollback(t.Context(), rep.Run, s.rollbackInput())
 				if err != nil {
 					t.Fatalf("%s: rollback: %v", where, err)
 				}
@@ -182,7 +182,7 @@ func TestRollbackKilledAnywhere(t *testing.T) {
 				in := s.rollbackInput()
 				_, to, b := s.kill(k)
 				in.To, in.Bucket, in.Parallel = to, b, 1
-				_, _ = Rollback(context.Background(), rep.Run, in) // what it answers is that of a dead process
+				_, _ = Rollback(t.Context(), rep.Run, in) // what it answers is that of a dead process
 				if !k.dead {
 					if n < 20 {
 						t.Errorf("only %d steps were enumerated", n)
@@ -190,7 +190,7 @@ func TestRollbackKilledAnywhere(t *testing.T) {
 					return
 				}
 				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
-				if back, err := Rollback(context.Background(), rep.Run, s.rollbackInput()); err != nil || !back.Complete() {
+				if back, err := Rollback(t.Context(), rep.Run, s.rollbackInput()); err != nil || !back.Complete() {
 					t.Fatalf("%s: second rollback: %+v %v", where, back, err)
 				}
 				if d := cmp.Diff(s.before, s.now()); d != "" {
@@ -216,12 +216,12 @@ func TestKilledAnywhereAndRolledBack(t *testing.T) {
 					return
 				}
 				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
-				ids, err := run.ByPlan(context.Background(), s.bucket, s.plan.Digest)
+				ids, err := run.ByPlan(t.Context(), s.bucket, s.plan.Digest)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if len(ids) > 0 {
-					if back, err := Rollback(context.Background(), ids[0], s.rollbackInput()); err != nil || !back.Complete() {
+					if back, err := Rollback(t.Context(), ids[0], s.rollbackInput()); err != nil || !back.Complete() {
 						t.Fatalf("%s: rollback: %+v %v", where, back, err)
 					}
 				}

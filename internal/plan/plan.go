@@ -164,7 +164,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	// Apply: every planned position can be committed.
+	// VerdictApply: every planned position can be committed.
 	VerdictApply Verdict = "apply"
 	// VerdictPartly: some positions cannot, and the user accepted that.
 	VerdictPartly Verdict = "apply-partly"

@@ -33,17 +33,7 @@ func sourceOffset(q *Position) int64 {
 // of T anew. A topic that is gone leaves its proofs gone.
 func (v *verifier) proofs(ctx context.Context, names []string) (map[proofKey]proofAnswer, error) {
 	out := map[proofKey]proofAnswer{}
-	sources, targets := map[string]bool{}, map[string]bool{}
-	var questions []*Position
-	for _, name := range names {
-		g := v.plan.Group(name)
-		for i := range g.Positions {
-			if q := &g.Positions[i]; q.Proof != nil && q.Source != nil && !q.Blocked {
-				questions = append(questions, q)
-				sources[q.SourceTopic], targets[q.Topic] = true, true
-			}
-		}
-	}
+	questions, sources, targets := v.questions(names)
 	if len(questions) == 0 {
 		return out, nil
 	}
@@ -100,6 +90,21 @@ func (v *verifier) proofs(ctx context.Context, names []string) (map[proofKey]pro
 		}
 	}
 	return out, nil
+}
+
+// questions are the positions that have a proof, and their topics.
+func (v *verifier) questions(names []string) (qs []*Position, sources, targets map[string]bool) {
+	sources, targets = map[string]bool{}, map[string]bool{}
+	for _, name := range names {
+		g := v.plan.Group(name)
+		for i := range g.Positions {
+			if q := &g.Positions[i]; q.Proof != nil && q.Source != nil && !q.Blocked {
+				qs = append(qs, q)
+				sources[q.SourceTopic], targets[q.Topic] = true, true
+			}
+		}
+	}
+	return qs, sources, targets
 }
 
 // gonePair says that one of two topics cannot be read any more.

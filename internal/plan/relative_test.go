@@ -19,15 +19,15 @@ func b2i(ok bool) int64 {
 	return 0
 }
 
-func zstdOf(t testing.TB, b []byte) []byte {
-	t.Helper()
+func zstdOf(tb testing.TB, b []byte) []byte {
+	tb.Helper()
 	enc, err := zstd.NewWriter(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() {
 		if err := enc.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	}()
 	return enc.EncodeAll(b, nil)

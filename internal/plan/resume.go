@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/kferry/kferry/internal/group"
@@ -27,8 +28,8 @@ func (a *applier) one(ctx context.Context, g *Group, c *checked) (GroupReport, e
 		if l.status == statusNone {
 			c.pinned = g.targetProblems(r)
 		}
-	} else if r.Err != nil || r.Group.Err != nil {
-		return refusedUnread(g.Name, firstError(r.Err, r.Group.Err)), nil
+	} else if bad := errors.Join(r.Err, r.Group.Err); bad != nil {
+		return refusedUnread(g.Name, bad), nil
 	}
 	switch l.status {
 	case statusUndoing:
@@ -38,15 +39,6 @@ func (a *applier) one(ctx context.Context, g *Group, c *checked) (GroupReport, e
 	default:
 		return a.fresh(ctx, t, c, r)
 	}
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func refusedUnread(name string, err error) GroupReport {

@@ -36,12 +36,14 @@ func TestStaleGroupsAreRefusedAndOthersApplied(t *testing.T) {
 		"source committed where it had none": {func(_ *testing.T, w *world) { w.commit(w.source, "app", at{part("orders", 1): "1"}) }, Stale, ReasonSourceMoved},
 		"target moved":                       {func(_ *testing.T, w *world) { w.commit(w.target, "app", at{part("orders", 0): "3 old"}) }, Stale, ReasonTargetMoved},
 		"target gone": {func(t *testing.T, w *world) {
+			t.Helper()
 			if err := w.target.g.DeleteGroup(t.Context(), "app"); err != nil {
 				t.Fatal(err)
 			}
 		}, Stale, ReasonTargetMoved},
-		"target in use": {func(t *testing.T, w *world) { join(t, w.target, "app", "orders") }, Refused, ReasonGroupActive},
+		"target in use": {func(t *testing.T, w *world) { t.Helper(); join(t, w.target, "app", "orders") }, Refused, ReasonGroupActive},
 		"topic created again": {func(t *testing.T, w *world) {
+			t.Helper()
 			if _, err := w.target.admin.DeleteTopics(t.Context(), "orders"); err != nil {
 				t.Fatal(err)
 			}
@@ -263,11 +265,11 @@ func TestCommitTakenInPartIsTakenBack(t *testing.T) {
 	}
 }
 
-func selection(t testing.TB, groups ...string) *position.Selection {
-	t.Helper()
+func selection(tb testing.TB, groups ...string) *position.Selection {
+	tb.Helper()
 	s, err := position.Selector{Groups: groups}.Compile()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/position"
@@ -110,7 +111,7 @@ func (o *Offset) String() string {
 		return "none"
 	}
 	if o.Metadata == "" {
-		return fmt.Sprint(o.Offset)
+		return strconv.FormatInt(o.Offset, 10)
 	}
 	return fmt.Sprintf("%d with %d bytes of metadata", o.Offset, len(o.Metadata))
 }

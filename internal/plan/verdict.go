@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -57,23 +58,13 @@ func (g *Group) judge(accept Accept) {
 }
 
 func (g *Group) accept(word string) {
-	for _, have := range g.Accepted {
-		if have == word {
-			return
-		}
+	if !g.accepted(word) {
+		g.Accepted = append(g.Accepted, word)
 	}
-	g.Accepted = append(g.Accepted, word)
 }
 
 // accepted reports whether the group needed an override.
-func (g *Group) accepted(word string) bool {
-	for _, have := range g.Accepted {
-		if have == word {
-			return true
-		}
-	}
-	return false
-}
+func (g *Group) accepted(word string) bool { return slices.Contains(g.Accepted, word) }
 
 // finish sorts what came in no order and counts.
 func (p *Plan) finish() {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,9 +48,7 @@ func TestVerifyTellsMovedFromWrong(t *testing.T) {
 			}
 			v := w.verify(p)
 			want := map[topic.Partition]Check{part("orders", 0): AsWritten, part("orders", 1): AsWritten, part("payments", 0): AsWritten}
-			for q, c := range tc.want {
-				want[q] = c
-			}
+			maps.Copy(want, tc.want)
 			got := map[topic.Partition]Check{}
 			for _, q := range v.Groups[0].Positions {
 				got[part(q.Topic, q.Partition)] = q.Check

@@ -47,26 +47,26 @@ type world struct {
 	bucket         *store.Bucket
 }
 
-func newNode(t testing.TB, id string, opts ...kfake.Opt) *node {
-	t.Helper()
+func newNode(tb testing.TB, id string, opts ...kfake.Opt) *node {
+	tb.Helper()
 	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID(id)}, opts...)...)
 	if err != nil {
-		t.Fatalf("starting cluster %s: %v", id, err)
+		tb.Fatalf("starting cluster %s: %v", id, err)
 	}
-	t.Cleanup(fake.Close)
-	c, err := cluster.Open(context.Background(), cluster.Login{Name: id, Seeds: fake.ListenAddrs()}, nil)
+	tb.Cleanup(fake.Close)
+	c, err := cluster.Open(tb.Context(), cluster.Login{Name: id, Seeds: fake.ListenAddrs()}, nil)
 	if err != nil {
-		t.Fatalf("connecting to %s: %v", id, err)
+		tb.Fatalf("connecting to %s: %v", id, err)
 	}
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return &node{fake: fake, c: c, g: group.New(c, &group.Options{RequestTimeout: 5 * time.Second, UnstableWait: 50 * time.Millisecond}), admin: c.Admin()}
 }
 
 // newWorld has the topics orders (2 partitions) and payments (1) with 10
 // records each; the copies have shift(partition) other records before them.
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{t: t, source: newNode(t, "old"), target: newNode(t, "new"), mem: memstore.New()}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{t: tb, source: newNode(tb, "old"), target: newNode(tb, "new"), mem: memstore.New()}
 	w.bucket = store.New(w.mem, "mem://state", nil)
 	for _, tp := range []struct {
 		name       string
@@ -138,12 +138,12 @@ func (w *world) commit(n *node, name string, at map[topic.Partition]string) {
 }
 
 // parsePosition reads "7" or "7 metadata".
-func parsePosition(t testing.TB, name string, p topic.Partition, text string) position.Position {
-	t.Helper()
+func parsePosition(tb testing.TB, name string, p topic.Partition, text string) position.Position {
+	tb.Helper()
 	offset, metadata, _ := cut(text)
 	n, err := strconv.ParseInt(offset, 10, 64)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return position.Position{Group: name, Partition: p, Offset: n, LeaderEpoch: -1, Metadata: metadata}
 }
