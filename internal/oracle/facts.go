@@ -17,13 +17,22 @@ type facts struct {
 	// last and highest are h of the last and the highest committed copy, -1
 	// where there is none.
 	last, highest int64
-	// present are the h of committed copies.
+	// present are the h of committed copies, and heights the same as a list.
 	present map[int64]bool
+	heights []int64
+	// met[h-base] == mark: met in the trial that is going on.
+	met  []int32
+	mark int32
 	// superseded are the h whose last committed copy compaction has removed.
 	superseded map[int64]bool
+	// newest is the h of the last source record with a key of which a copy is
+	// present.
+	newest map[int64]int64
 	// seesAborted: aborted source data is among the copies. skipsAborted: some
 	// that the mover has passed is not.
 	seesAborted, skipsAborted bool
+	// fell: h fell somewhere, also where retention and compaction have been.
+	fell bool
 	// openBehind: copies above the last stable offset, committed or not.
 	openBehind bool
 }
@@ -31,17 +40,22 @@ type facts struct {
 func newFacts(p *Pair) *facts {
 	f := &facts{
 		p: p, src: &p.Source, tgt: &p.Target, srcFates: p.Source.Fates(), srcEnd: p.Source.End(),
-		last: -1, highest: -1, present: map[int64]bool{}, superseded: map[int64]bool{},
+		last: -1, highest: -1, present: map[int64]bool{}, superseded: map[int64]bool{}, newest: map[int64]int64{},
 	}
 	f.srcStable = f.src.Stable(f.srcFates)
 	fates := f.tgt.Fates()
 	f.stable = f.tgt.Stable(fates)
 	f.copies = committedCopies(f.tgt)
+	f.met = make([]int32, len(f.src.Slots)+p.LateSource)
 	for _, c := range f.copies {
+		if !f.present[c.h] {
+			f.heights = append(f.heights, c.h)
+		}
 		f.present[c.h] = true
 		f.last = c.h
 		f.highest = max(f.highest, c.h)
 	}
+	before := int64(-1)
 	for i := range f.tgt.Slots {
 		s := &f.tgt.Slots[i]
 		off := f.tgt.Base + int64(i)
@@ -56,7 +70,11 @@ func newFacts(p *Pair) *facts {
 			f.backs = append(f.backs, off)
 		}
 		if fates[i] != Aborted {
+			f.fell, before = f.fell || s.H <= before, s.H
 			f.superseded[s.H] = s.Gone
+			if !s.Gone {
+				f.newest[s.Key] = max(f.newest[s.Key], s.H)
+			}
 		}
 	}
 	for i, fate := range f.srcFates {
@@ -77,23 +95,26 @@ func newFacts(p *Pair) *facts {
 // record with h >= s is met, and the first copies of them come in source
 // order.
 func (f *facts) good(u, s int64) bool {
-	met := map[int64]bool{}
+	f.mark++
+	need := 0
+	for _, h := range f.heights {
+		if h >= s {
+			need++
+		}
+	}
 	highest := int64(-1)
 	for _, c := range f.copies {
-		if c.offset < u || c.h < s || met[c.h] {
+		at := c.h - f.src.Base
+		if c.offset < u || c.h < s || f.met[at] == f.mark {
 			continue
 		}
 		if c.h < highest {
 			return false
 		}
-		met[c.h], highest = true, c.h
+		f.met[at], highest = f.mark, c.h
+		need--
 	}
-	for h := range f.present {
-		if h >= s && !met[h] {
-			return false
-		}
-	}
-	return true
+	return need == 0
 }
 
 // position is T by the definition: the greatest good position, every one
@@ -127,8 +148,10 @@ func (f *facts) copyAt(u int64) bool {
 // meal is what a read_committed consumer meets from t on.
 type meal struct {
 	lost, repeats int64
-	ordered       bool
-	above         bool // anything with h >= s is copied
+	// cleaned of the lost are gone on the source too, by compaction.
+	cleaned int64
+	ordered bool
+	above   bool // anything with h >= s is copied
 }
 
 // consume reads the target from t to the end as a consumer does that had
@@ -152,8 +175,12 @@ func (f *facts) consume(t, s int64) meal {
 		met[c.h], highest = true, c.h
 	}
 	for h := range f.present {
-		if h >= s && !met[h] {
-			m.lost++
+		if h < s || met[h] {
+			continue
+		}
+		m.lost++
+		if at := h - f.src.Base; h >= f.src.Start && at < int64(len(f.src.Slots)) && f.src.Slots[at].Gone {
+			m.cleaned++
 		}
 	}
 	return m
@@ -192,21 +219,15 @@ func (f *facts) gone(s int64) (lost, unsure int64) {
 		if h < s || h > f.highest || !f.src.readable(i) || f.present[h] {
 			continue
 		}
-		switch f.srcFates[i] {
-		case Plain, Committed:
-			if f.superseded[h] {
-				unsure++
-			} else {
-				lost++
-			}
-		case Open:
+		switch fate := f.srcFates[i]; {
+		case fate != Plain && h >= f.srcStable:
+			unsure++ // above the last stable offset nobody can tell
+		case fate == Aborted:
+			// Nothing that a read_committed consumer would miss.
+		case f.superseded[h] || f.p.TargetCompacted && h < f.newest[f.src.Slots[i].Key]:
 			unsure++
-		case Aborted:
-			// Nothing that a read_committed consumer would miss; but above the
-			// last stable offset nobody can tell.
-			if h >= f.srcStable {
-				unsure++
-			}
+		default:
+			lost++
 		}
 	}
 	return lost, unsure

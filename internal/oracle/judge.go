@@ -78,7 +78,8 @@ type Facts struct{ states []*facts }
 
 // NewFacts works out what the judge needs to know.
 func NewFacts(p *Pair) *Facts {
-	f := &Facts{states: []*facts{newFacts(p)}}
+	f := &Facts{}
+	f.add(p)
 	if p.LateSource == 0 && p.LateTarget == 0 {
 		return f
 	}
@@ -86,9 +87,13 @@ func NewFacts(p *Pair) *Facts {
 		early := *p
 		early.Source = cut(&p.Source, late[0])
 		early.Target = cut(&p.Target, late[1])
-		f.states = append(f.states, newFacts(&early))
+		f.add(&early)
 	}
 	return f
+}
+
+func (f *Facts) add(p *Pair) {
+	f.states = append(f.states, newFacts(p))
 }
 
 // cut is the log without its last n slots.
@@ -136,7 +141,11 @@ func (e *expectation) tolerate(o translate.Outcome, what string) {
 func (f *facts) expect(q Question) expectation {
 	var e expectation
 	if q.S > f.srcEnd && !q.NoSource {
-		return expectation{refuse: []translate.Reason{translate.ReasonBeyondEnd}, why: "S is above the source's end"}
+		e.refuse, e.why = []translate.Reason{translate.ReasonBeyondEnd}, "S is above the source's end"
+		if len(f.copies) == 0 {
+			e.refuse = append(e.refuse, translate.ReasonNoEvidence)
+		}
+		return e
 	}
 	running := f.highest > f.last
 	certain, perhaps := f.missing(q.S)
@@ -153,7 +162,11 @@ func (f *facts) expect(q Question) expectation {
 		if e.lost > 0 {
 			e.refuse = []translate.Reason{translate.ReasonLoss}
 		}
-		e.loose = q.Quick && f.falls()
+		e.loose = q.Quick && f.fell
+		if q.Quick && len(e.refuse) == 0 {
+			e.refuse = []translate.Reason{translate.ReasonLoss}
+			e.tolerate(translate.Refused, "a reading that was left out would have found the records")
+		}
 		return e
 	}
 	e.onWord = running || certain
@@ -184,7 +197,7 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 	m := f.consume(t, q.S)
 	e.t, e.repeats, e.above, e.position = t, m.repeats, m.above, ok
 	e.unproven = q.Quick || q.NoSource
-	e.loose = q.Quick && f.falls()
+	e.loose = q.Quick && (f.fell || e.lost > 0 && f.p.TargetCompacted)
 	e.why = fmt.Sprintf("the greatest good position is %d, with %d repeats", t, m.repeats)
 	loss := []translate.Reason{translate.ReasonLoss, translate.ReasonNoGoodPosition}
 	if !ok {
@@ -209,9 +222,6 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 		e.tolerate(translate.Refused, "a reading that was left out would have found the records")
 	}
 }
-
-// falls reports that h falls somewhere.
-func (f *facts) falls() bool { return classifyPasses(f.copies)&Passes != 0 }
 
 // copyBefore reports that a copy of something below s stands before t.
 func (f *facts) copyBefore(t, s int64) bool {
@@ -239,6 +249,9 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 		return f.judgeRefused(&e, q, r, tolerated)
 	case translate.Exact, translate.ExactUnproven, translate.AtEnd, translate.Repeats:
 		j := f.judgePosition(&e, q, r)
+		if j.Verdict != Fine && f.passesOver(&e, q, r) {
+			return Judgement{Tolerated: "copies of records that the source has compacted away are passed over"}
+		}
 		if j.Verdict == Fine && j.Tolerated == "" {
 			j.Tolerated = tolerated
 		}
@@ -272,6 +285,9 @@ func (f *facts) judgePosition(e *expectation, q Question, r *translate.Result) J
 		return verdict(Malformed, "T %d is outside of the target", r.T)
 	}
 	if e.loose && r.Outcome == translate.ExactUnproven {
+		if e.lost > 0 {
+			return Judgement{Tolerated: "without reading, keys are not compared"}
+		}
 		return Judgement{}
 	}
 	if !e.position {
@@ -294,6 +310,18 @@ func (f *facts) judgePosition(e *expectation, q Question, r *translate.Result) J
 		return verdict(WrongWord, "it is not said that %s %d rests on --copy-complete", r.Outcome, r.T)
 	}
 	return f.judgeWord(e, r)
+}
+
+// passesOver reports that nothing is wrong with a position but that copies are
+// not met of records that compaction has removed from the source since: by the
+// letter of the definition they must be, and a consumer of the source would
+// not meet them either.
+func (f *facts) passesOver(e *expectation, q Question, r *translate.Result) bool {
+	if q.NoSource || e.hold || e.lost > 0 || r.T < f.tgt.Start || r.T > f.tgt.End() {
+		return false
+	}
+	m := f.consume(r.T, q.S)
+	return m.cleaned > 0 && m.lost == m.cleaned && m.ordered && m.repeats == r.Repeats
 }
 
 // judgeMeal lets a consumer read from the answered T, whatever T should be.

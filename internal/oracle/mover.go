@@ -60,11 +60,14 @@ func NewPair(r *rand.Rand, pol Policies) Pair {
 func newShape(r *rand.Rand, pol Policies) shape {
 	chance := func(p float64) bool { return r.Float64() < p }
 	s := shape{
-		compactSource: pol.SourceCompacted && chance(0.9), compactTarget: pol.TargetCompacted && chance(0.9),
-		transactions: chance(0.8), readsCommitted: chance(0.3), exactlyOnce: chance(0.3),
+		compactSource: pol.SourceCompacted && chance(0.9), compactTarget: pol.TargetCompacted && chance(0.95),
+		transactions: chance(0.92), readsCommitted: chance(0.3), exactlyOnce: chance(0.3),
 		natives: chance(0.3), nativeTransactions: chance(0.25),
-		window: chance(0.75), running: chance(0.32), truncateSource: chance(0.25), truncateTarget: chance(0.25),
+		window: chance(0.8), running: chance(0.36), truncateSource: chance(0.25), truncateTarget: chance(0.25),
 		startsLater: chance(0.1), lags: chance(0.5),
+	}
+	if chance(0.08) { // a plain dense copy, which can be counted
+		return shape{slots: 20 + r.IntN(150), window: chance(0.4), lags: chance(0.5), truncateTarget: chance(0.3), truncateSource: chance(0.3), running: chance(0.3)}
 	}
 	s.openSource = s.transactions && chance(0.75)
 	s.openTarget = (s.exactlyOnce || s.nativeTransactions) && chance(0.5)
@@ -104,7 +107,7 @@ func (m *mover) makeSource() {
 			producer = uint8(1 + m.r.IntN(2))
 		}
 		if producer > 0 && open[producer] && m.r.IntN(2) == 0 {
-			m.src.Slots = append(m.src.Slots, marker(producer, m.r.IntN(5) < 3))
+			m.src.Slots = append(m.src.Slots, marker(producer, m.r.IntN(2) == 0))
 			open[producer] = false
 			continue
 		}
@@ -122,7 +125,7 @@ func (m *mover) makeSource() {
 		}
 	}
 	for p := uint8(1); p <= 2; p++ {
-		if open[p] && (!m.s.openSource || m.r.IntN(2) == 0) {
+		if open[p] && (!m.s.openSource || m.r.IntN(4) == 0) {
 			m.src.Slots = append(m.src.Slots, marker(p, m.r.IntN(2) == 0))
 		}
 	}

@@ -4,8 +4,20 @@ package oracle
 // are of records that are there to be copied, a pass leaves none of them out,
 // and what is gone has a later record of its key behind it.
 func possible(p *Pair) bool {
-	return p.continuous() && p.Source.cleaned(false) && p.Target.cleaned(true) &&
+	return p.continuous() && p.lateEnough() == p.LateTarget && p.Source.cleaned(false) && p.Target.cleaned(true) &&
 		(p.SourceCompacted || !p.Source.anyGone()) && (p.TargetCompacted || !p.Target.anyGone())
+}
+
+// lateEnough is how many target slots must be late so that no copy is there
+// before its source record.
+func (p *Pair) lateEnough() int {
+	arrives := p.Source.End() - int64(p.LateSource)
+	for i, s := range p.Target.Slots {
+		if s.Kind == Data && s.H >= arrives {
+			return max(p.LateTarget, len(p.Target.Slots)-i)
+		}
+	}
+	return p.LateTarget
 }
 
 // copyable says whether the mover copies source slot i.

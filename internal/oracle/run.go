@@ -25,8 +25,10 @@ type Run struct {
 	Positions int
 	// Workers is how many loads are worked on at once (default 2).
 	Workers int
-	// Failures is how many are kept and shrunk, per verdict (default 2).
+	// Failures is how many are kept and shrunk, of each sort (default 1).
 	Failures int
+	// Stop ends the run soon after the first wrong answer.
+	Stop bool
 	// Topics and Partitions are the size of one load (default 6 and 24).
 	Topics, Partitions int
 	// PerPartition is how many positions are asked for per pair (default 15).
@@ -39,7 +41,7 @@ func (r *Run) withDefaults() Run {
 		c.Workers = 2
 	}
 	if c.Failures == 0 {
-		c.Failures = 2
+		c.Failures = 1
 	}
 	if c.Topics == 0 {
 		c.Topics = 6
@@ -70,7 +72,7 @@ func (r *Run) Do(ctx context.Context) (*Tally, error) {
 				mu.Lock()
 				i := next
 				next++
-				stop := i >= loads || len(errs) > 0
+				stop := i >= loads || len(errs) > 0 || r.Stop && t.Wrong() > 0
 				mu.Unlock()
 				if stop {
 					return
@@ -144,7 +146,7 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 		t := &out[i]
 		t.Name = fmt.Sprintf("orders-%d", i)
 		t.Policies = Policies{
-			SourceCompacted: rnd.IntN(2) == 0, TargetCompacted: rnd.IntN(5) < 2, ConfigUnknown: rnd.IntN(6) == 0,
+			SourceCompacted: rnd.IntN(9) < 5, TargetCompacted: rnd.IntN(5) < 2, ConfigUnknown: rnd.IntN(6) == 0,
 		}
 		t.Header = Header{Name: names[rnd.IntN(len(names))], Encoding: encodings[rnd.IntN(3)], First: rnd.IntN(4) == 0}
 		for range r.Partitions {
@@ -152,6 +154,7 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 			if memory && rnd.IntN(3) == 0 {
 				p.LateSource = rnd.IntN(min(4, len(p.Source.Slots)+1))
 				p.LateTarget = rnd.IntN(min(4, len(p.Target.Slots)+1))
+				p.LateTarget = p.lateEnough()
 			}
 			t.Pairs = append(t.Pairs, p)
 		}
@@ -160,7 +163,7 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 }
 
 func newCallKey(rnd *rand.Rand) callKey {
-	k := callKey{countFrom: []int64{0, 0, 1, 5, 40}[rnd.IntN(5)]}
+	k := callKey{countFrom: []int64{0, 1, 1, 5, 40}[rnd.IntN(5)]}
 	switch n := rnd.IntN(20); {
 	case n < 10:
 	case n < 14:

@@ -12,7 +12,7 @@ import (
 // wrong in the same way, and a mover could have made them. What fails only on
 // a broker comes back as it was, with false.
 func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pair, Question, bool) {
-	s := &shrinker{ctx: ctx, f: f, v: v, deadline: time.Now().Add(20 * time.Second)}
+	s := &shrinker{ctx: ctx, f: f, v: v, deadline: time.Now().Add(8 * time.Second)}
 	if !s.fails(p, q) {
 		return p, q, false
 	}
@@ -36,12 +36,21 @@ type shrinker struct {
 
 // fails asks again, of logs laid out in several ways.
 func (s *shrinker) fails(p Pair, q Question) bool {
-	for seed := range uint64(6) {
+	for seed := range tries(&p) {
 		if _, j, err := Ask(s.ctx, s.f, Memory{}, seed, p, q); err != nil || j.Verdict == s.v {
 			return err == nil
 		}
 	}
 	return false
+}
+
+// tries is in how many ways a pair is laid out and asked: what arrives
+// meanwhile must hit the right moment.
+func tries(p *Pair) uint64 {
+	if p.LateSource+p.LateTarget > 0 {
+		return 60
+	}
+	return 6
 }
 
 // Ask asks one question of one pair, and judges.
@@ -208,6 +217,7 @@ func (p *Pair) dropOffsets(q *Question, from, size int) {
 		}
 	}
 	p.LateTarget = min(p.LateTarget, len(t.Slots))
+	p.LateTarget = p.lateEnough()
 	for _, log := range []*Log{l, t} {
 		for i := range log.Slots {
 			s := &log.Slots[i]
@@ -240,6 +250,7 @@ func (s *shrinker) dropTarget() bool {
 			ok := s.try(func(p *Pair, _ *Question) bool {
 				p.Target.drop(from, size)
 				p.LateTarget = min(p.LateTarget, len(p.Target.Slots))
+				p.LateTarget = p.lateEnough()
 				return true
 			})
 			if !ok {

@@ -31,13 +31,15 @@ type Tally struct {
 	Verdicts  map[Verdict]int
 	Tolerated map[string]int
 	Known     map[translate.Known]int
-	Failures  []Failure
+	// Wrongs counts the wrong answers in more detail.
+	Wrongs   map[string]int
+	Failures []Failure
 }
 
 func newTally(keep int) *Tally {
 	return &Tally{
 		keep: keep, Classes: map[Class]int{}, Outcomes: map[translate.Outcome]int{}, Kinds: map[string]int{},
-		Verdicts: map[Verdict]int{}, Tolerated: map[string]int{}, Known: map[translate.Known]int{},
+		Verdicts: map[Verdict]int{}, Tolerated: map[string]int{}, Known: map[translate.Known]int{}, Wrongs: map[string]int{},
 	}
 }
 
@@ -59,7 +61,11 @@ func (t *Tally) add(p *Pair, q Question, r *translate.Result, j Judgement, seed 
 		t.Tolerated[string(r.Outcome)+": "+j.Tolerated]++
 	}
 	t.Verdicts[j.Verdict]++
-	if j.Verdict != Fine && t.Verdicts[j.Verdict] <= t.keep {
+	if j.Verdict == Fine {
+		return
+	}
+	detail := strings.TrimSpace(fmt.Sprintf("%s, %s: %s %s", j.Verdict, q.kind(), r.Outcome, r.Reason))
+	if t.Wrongs[detail]++; t.Wrongs[detail] <= t.keep {
 		t.Failures = append(t.Failures, Failure{*p, q, *r, j, seed})
 	}
 }
@@ -81,7 +87,11 @@ func (q Question) kind() string {
 }
 
 // Wrong is the number of wrong answers.
-func (t *Tally) Wrong() int { return t.Positions - t.Verdicts[Fine] }
+func (t *Tally) Wrong() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Positions - t.Verdicts[Fine]
+}
 
 // Thin are the classes that hold less than a fifth of the positions.
 func (t *Tally) Thin() []string {
@@ -118,6 +128,9 @@ func (t *Tally) String() string {
 	b.WriteString("wrong\n")
 	for _, v := range Verdicts() {
 		share(string(v), t.Verdicts[v])
+	}
+	if len(t.Wrongs) > 0 {
+		section("wrong in detail", t.Wrongs)
 	}
 	return b.String()
 }

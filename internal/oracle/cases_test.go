@@ -1,0 +1,94 @@
+package oracle
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// cases are asked always: those that DESIGN names, and those that the oracle
+// has found, shrunk.
+var cases = []Case{
+	{Name: "single pass", Source: "d*1001", Target: "0..1000", S: 700, Want: "exact 700"},
+	{
+		Name: "second pass from the start stops half way, S above it", Source: "d*1101",
+		Target: "0..1000 0..500 1001..1100", S: 700, Want: "repeats 700: 501",
+	},
+	{
+		Name: "second pass from the start stops half way, S within", Source: "d*1101",
+		Target: "0..1000 0..500 1001..1100", S: 300, Want: "repeats 300: 501",
+	},
+	{Name: "a stretch copied again, S before it", Source: "d*1101", Target: "0..1000 300..500 1001..1100", S: 200, Want: "repeats 200: 201"},
+	{Name: "a stretch copied again, S at its start", Source: "d*1101", Target: "0..1000 300..500 1001..1100", S: 300, Want: "repeats 300: 201"},
+	{Name: "a stretch copied again, S within", Source: "d*1101", Target: "0..1000 300..500 1001..1100", S: 400, Want: "repeats 400: 201"},
+	{Name: "a stretch copied again, S behind", Source: "d*1101", Target: "0..1000 300..500 1001..1100", S: 1001, Want: "exact 1202"},
+	{
+		Name: "the second pass looks perfect around S", Source: "d*1101",
+		Target: "0..1000 0..700 1001..1100", S: 650, Want: "repeats 650: 701",
+	},
+	{Name: "everything copied twice", Source: "d*10", Target: "0..9 0..9", S: 5, Want: "exact 15"},
+	{Name: "at the end", Source: "d*10", Target: "0..9", S: 10, Want: "at-end 10"},
+	{Name: "at the end, native records behind", Source: "d*10", Target: "0..9 n*3", S: 10, Want: "at-end 10"},
+	{Name: "at the end, a record arrives meanwhile", Source: "d*11", Target: "0..10", S: 10, LateSource: 1, LateTarget: 1},
+	{Name: "at the end, a record arrives behind a native one", Source: "d*11", Target: "0..9 n*3 10", S: 10, LateSource: 1, LateTarget: 2},
+	{Name: "at the start", Source: "d*10", Target: "0..9", S: 0, Want: "exact 0"},
+	{Name: "at the start, native records before", Source: "d*10", Target: "n*5 0..9", S: 0, Want: "exact 0"},
+	{Name: "native records between", Source: "d*10", Target: "0..4 n*5 5..9", S: 5, Want: "exact 5"},
+	{Name: "S-1 is a marker", Source: "dp1*5 Cp1 d*5", Target: "0..4 6..10", S: 6, Want: "exact 5"},
+	{Name: "S is a marker", Source: "dp1*5 Cp1 d*5", Target: "0..4 6..10", S: 5, Want: "exact 5"},
+	{Name: "a marker is the last on the source", Source: "dp1*5 Cp1", Target: "0..4", S: 6, Want: "at-end 5"},
+	{Name: "beyond the end", Source: "d*10", Target: "0..9", S: 11, Want: "refused beyond-end"},
+	{Name: "not copied yet", Source: "d*10", Target: "0..6", S: 8, Want: "hold not-copied"},
+	{Name: "copied just far enough", Source: "d*10", Target: "0..6", S: 7, Want: "at-end 7"},
+	{Name: "a pass is running", Source: "d*10", Target: "0..9 0..3", S: 2, Want: "hold pass-running"},
+	{Name: "a pass is running, above it", Source: "d*10", Target: "0..9 0..3", S: 10, Want: "hold not-copied"},
+	{Name: "a pass has ended by word", Source: "d*10", Target: "0..9 0..3", S: 2, CopyComplete: true, Want: "repeats 2: 4"},
+	{Name: "in a hole", Source: "d*4 d~k9 d~k9 d*3 dk9", Target: "0..3 6..8 9", S: 5, SourceCompacted: true, Want: "exact 4"},
+	{Name: "below the log start of the source", Source: "d*5 | d*5", Target: "5..9", S: 2, Want: "exact 0"},
+	{Name: "the target begins above S", Source: "d*10", Target: "0..4 | 5..9", S: 3, Want: "refused loss"},
+	{Name: "the mover began above S", Source: "d*10", Target: "5..9", S: 3, Want: "refused loss"},
+	{Name: "aborted attempt before the copy", Source: "d*4", Target: "0..1p1 Cp1 2..3p1 Ap1 2..3p1 Cp1", S: 2, Want: "exact 5"},
+	{Name: "open transaction on the target", Source: "d*4", Target: "0..1p1 Cp1 2..3p1", S: 3, Want: "hold open-transaction"},
+	{Name: "open transaction on the target, S below", Source: "d*4", Target: "0..1p1 Cp1 2..3p1", S: 1, Want: "exact 1"},
+	{Name: "empty target", Source: "d*4", Target: "", S: 3, Want: ""},
+	{Name: "out of order", Source: "d*3", Target: "2 0..1", S: 0, CopyComplete: true, Want: "refused no-good-position"},
+}
+
+// TestCases asks the cases, of logs laid out in several ways.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			p, err := c.Pair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for seed := range tries(&p) / 2 {
+				r, j, err := Ask(t.Context(), translate.Translate, Memory{}, seed, p, c.Question())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if j.Verdict != Fine {
+					t.Fatalf("%s: %s: answer %q, way %d", j.Verdict, j.Why, answer(&r), seed)
+				}
+				if c.Want != "" && answer(&r) != c.Want {
+					t.Fatalf("answer %q, want %q, way %d", answer(&r), c.Want, seed)
+				}
+			}
+		})
+	}
+}
+
+// answer writes a result as the cases do.
+func answer(r *translate.Result) string {
+	switch r.Outcome {
+	case translate.Hold, translate.Refused:
+		return fmt.Sprintf("%s %s", r.Outcome, r.Reason)
+	case translate.Repeats:
+		return fmt.Sprintf("%s %d: %d", r.Outcome, r.T, r.Repeats)
+	case translate.Exact, translate.ExactUnproven, translate.AtEnd, translate.Unset:
+	}
+	return fmt.Sprintf("%s %d", r.Outcome, r.T)
+}

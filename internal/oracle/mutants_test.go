@@ -1,0 +1,148 @@
+package oracle
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// mutant is one way in which the search could be wrong: old is replaced by new
+// in a file of internal/translate, and then the oracle must find out.
+type mutant struct {
+	name, file, old, new string
+}
+
+// mutants are mistakes that simpler rules make. old must stand in the file
+// exactly once, so that a mutant does not silently become none.
+var mutants = []mutant{
+	{"off by one in the index", "index.go", "\t\t\t\treturn c.pos + 1\n", "\t\t\t\treturn c.pos + 2\n"},
+	{"off by one while reading", "read.go", "m.prev, m.after = h, e.Offset+1", "m.prev, m.after = h, e.Offset"},
+	{"off by one in the history", "passes.go", "after = min(r.pos+r.n, pos)", "after = min(r.pos+r.n, pos-1)"},
+	{"equality for >= while reading", "read.go", "m.asks[0].s <= h {", "m.asks[0].s == h {"},
+	{"equality for >= in the history", "passes.go", "if want[0].h < r.h || want[0].h >= r.h+r.n {", "if s < r.h || s >= r.h+r.n {"},
+	{"first pass only", "passes.go", "for i := len(h.runs) - 1; i >= 0; i-- {", "for i := range h.runs {"},
+	{"last h < S", "prove.go", "if read.drop || a.s <= read.lastGap {", "if false {"},
+	{
+		"highest h as copied-through", "solver.go", "\ts.end = last\n",
+		"\ts.end = last\n\tif h, err := s.readHistory(ctx); err == nil {\n\t\ts.end.h = h.top\n\t}\n",
+	},
+	{"a gap after T ignored", "prove.go", "if read.drop || a.s <= read.lastGap {", "if read.drop {"},
+	{"order ignored while reading", "read.go", "if h <= m.prev || h < m.low {", "if h < m.low {"},
+	{
+		"order ignored in the history", "passes.go", "\t\t\t\treturn 0, false // next comes too late or never\n",
+		"\t\t\t\tk, left = len(want), 0\n\t\t\t\tcontinue\n",
+	},
+	{"uncommitted target records counted", "side.go", "committed, end := x < s.bounds.Stable, s.limit", "committed, end := false, s.limit"},
+	{"transactions of the target not waited for", "translate.go", "limit: min(b.End, b.Stable), max: size}", "limit: b.End, max: size}"},
+	{"an empty answer as the end", "side.go", "const emptyTries = 2", "const emptyTries = 0"},
+	{"records missing below S ignored", "tail.go", "if missing && !s.opt.CopyComplete {", "if false {"},
+	{"a running pass ignored", "passes.go", "if h.top > s.end.h && !s.opt.CopyComplete {", "if false {"},
+	{"what went before not looked at", "prove.go", "\tif !read.drop {\n", "\tif false {\n"},
+	{"repeats not counted", "passes.go", "repeats, off, left = repeats+stop, off+stop, left-stop", "off, left = off+stop, left-stop"},
+	{"counted without looking", "prove.go", "return s.countable() && s.idx.level(low.res.T, s.end), nil", "return true, nil"},
+	{"loss ignored", "passes.go", "\tif missing.head > 0 &&", "\tif false &&"},
+	{"beyond the end ignored", "solver.go", "if a.s > s.src.bounds.End {", "if false {"},
+}
+
+// mutantEnv makes TestMutantProbe run: it is set in the processes that
+// TestMutants starts.
+const mutantEnv = "KFERRY_ORACLE_MUTANT"
+
+// TestMutants checks that the oracle finds every mutant, and that it finds
+// nothing without one.
+func TestMutants(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(mutantEnv) != "" {
+		return // this is one of the processes
+	}
+	root, err := filepath.Abs("../translate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := probe(t, nil); failed {
+		t.Fatalf("the oracle is not content with the search as it is, so mutants show nothing:\n%s", out)
+	}
+	// One at a time would leave a processor idle, more would only wait.
+	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			file := filepath.Join(root, m.file)
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), m.old); n != 1 {
+				t.Fatalf("%s has %q %d times, not once: the mutant must follow the code", m.file, m.old, n)
+			}
+			changed := filepath.Join(t.TempDir(), m.file)
+			if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, failed := probe(t, map[string]string{file: changed})
+			switch {
+			case !failed:
+				t.Errorf("the oracle does not notice")
+			case strings.Contains(out, "[build failed]"):
+				t.Errorf("the mutant does not compile:\n%s", out)
+			case !strings.Contains(out, probeFound):
+				t.Errorf("the process failed for another reason:\n%s", out)
+			}
+		})
+	}
+}
+
+// probe runs the oracle on the code with some files replaced.
+func probe(t *testing.T, replace map[string]string) (output string, failed bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	args := []string{"test", "-count=1", "-run=^TestMutantProbe$"}
+	if replace != nil {
+		overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "overlay.json")
+		if err := os.WriteFile(file, overlay, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-overlay="+file)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd.Env = append(os.Environ(), mutantEnv+"=1")
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		t.Fatalf("no answer in time:\n%s", out)
+	}
+	return string(out), err != nil
+}
+
+// probeFound is what TestMutantProbe says when the oracle notices.
+const probeFound = "the oracle found wrong answers"
+
+// TestMutantProbe is the oracle at a smaller count, without explanations.
+func TestMutantProbe(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(mutantEnv) == "" {
+		return // TestOracle does the same at a larger count
+	}
+	run := Run{Translate: translate.Translate, Loader: Memory{}, Seed: 1000, Positions: 30_000, Stop: true}
+	tally, err := run.Do(t.Context())
+	if err != nil {
+		t.Fatalf("%s: %v", probeFound, err)
+	}
+	if n := tally.Wrong(); n > 0 {
+		t.Fatalf("%s: %d\n%s", probeFound, n, tally)
+	}
+}
