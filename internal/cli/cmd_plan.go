@@ -148,7 +148,7 @@ func (o *planOptions) show(f *Factory, p *plan.Plan) error {
 	if o.output.value == asJSON {
 		return writeJSON(f.stdout(), planDoc(p))
 	}
-	v := planView{w: f.stdout(), paint: f.outPaint(), wide: o.output.value == asWide}
+	v := planView{w: f.stdout(), paint: f.outPaint(), wide: o.output.value == asWide, payload: o.payload}
 	if err := v.show(p); err != nil {
 		return err
 	}

@@ -36,12 +36,16 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 		v.linef("  no records are known either side\n")
 		return nil
 	}
-	t := newTable(v.paint, "  LOG", "RECORD", "OFFSET>", "SOURCE-OFFSET>", "TIME", "FINGERPRINT", "KEY", "VALUE")
+	columns := []string{"  LOG", "RECORD", "OFFSET>", "SOURCE-OFFSET>", "TIME", "FINGERPRINT"}
+	if v.payload {
+		columns = append(columns, "KEY", "VALUE")
+	}
+	t := newTable(v.paint, columns...)
 	pr := q.Proof
-	seenRow(t, "  source", "before "+offsetOf(q.Source), pr.SourceBefore)
-	seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
-	seenRow(t, "  target", "before "+offsetOf(q.After), pr.TargetBefore)
-	seenRow(t, "  target", "at "+offsetOf(q.After), pr.TargetAt)
+	v.seenRow(t, "  source", "before "+offsetOf(q.Source), pr.SourceBefore)
+	v.seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
+	v.seenRow(t, "  target", "before "+offsetOf(q.After), pr.TargetBefore)
+	v.seenRow(t, "  target", "at "+offsetOf(q.After), pr.TargetAt)
 	if err := t.write(v.w); err != nil {
 		return err
 	}
@@ -59,18 +63,23 @@ func explainStep(q *plan.Position) string {
 	return offsetOf(q.Source) + " → " + offsetOf(q.After) + ", " + string(q.Outcome)
 }
 
-func seenRow(t *table, log, where string, s *translate.Seen) {
+func (v planView) seenRow(t *table, log, where string, s *translate.Seen) {
 	if s == nil {
-		t.row(log, where, "-", "-", "none", "-", "-", "-")
+		t.row(log, where, "-", "-", "none", "-")
 		return
 	}
 	source := "-"
 	if s.SourceOffset >= 0 && strings.HasSuffix(log, "target") {
 		source = strconv.FormatInt(s.SourceOffset, 10)
 	}
-	t.row(log, where, strconv.FormatInt(s.Offset, 10), source,
-		time.UnixMilli(s.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z"),
-		shortFingerprint(s.Fingerprint), payloadText(s.Key), payloadText(s.Value))
+	row := []string{
+		log, where, strconv.FormatInt(s.Offset, 10), source,
+		time.UnixMilli(s.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z"), shortFingerprint(s.Fingerprint),
+	}
+	if v.payload {
+		row = append(row, payloadText(s.Key), payloadText(s.Value))
+	}
+	t.row(row...)
 }
 
 func shortFingerprint(s string) string {
@@ -82,17 +91,20 @@ func shortFingerprint(s string) string {
 }
 
 // payloadText shows a key or value: text as text, anything else in
-// hexadecimal, cut after a number of bytes. Nothing is shown when the payload
-// was not asked for.
+// hexadecimal, cut after a number of bytes.
 func payloadText(b []byte) string {
 	if b == nil {
 		return "-"
 	}
-	more := ""
+	text, more := utf8.Valid(b), ""
 	if len(b) > payloadShown {
-		b, more = b[:payloadShown], "…"
+		cut := payloadShown
+		for text && !utf8.RuneStart(b[cut]) {
+			cut--
+		}
+		b, more = b[:cut], "…"
 	}
-	if utf8.Valid(b) {
+	if text {
 		return string(b) + more
 	}
 	return fmt.Sprintf("0x%x%s", b, more)

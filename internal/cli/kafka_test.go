@@ -26,13 +26,14 @@ type kafkas struct {
 	clusters  map[string]*kfake.Cluster
 	clients   map[string]*kgo.Client
 	consumers map[string]context.CancelFunc
+	watched   map[string]chan struct{}
 	wait      sync.WaitGroup
 }
 
 func newKafkas(env *testscript.Env) *kafkas {
 	return &kafkas{
 		env: env, clusters: map[string]*kfake.Cluster{}, clients: map[string]*kgo.Client{},
-		consumers: map[string]context.CancelFunc{},
+		consumers: map[string]context.CancelFunc{}, watched: map[string]chan struct{}{},
 	}
 }
 
@@ -282,4 +283,32 @@ func cmdDeny(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return out, nil, true
 	})
+}
+
+// cmdWatch begins to look out for readings of positions: watch NAME.
+func cmdWatch(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "watch NAME")
+	k, seen := of(ts), make(chan struct{}, 1)
+	k.watched[args[0]] = seen
+	cluster := k.clusters[args[0]]
+	cluster.ControlKey(int16(kmsg.OffsetFetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		select {
+		case seen <- struct{}{}:
+		default:
+		}
+		return nil, nil, false
+	})
+}
+
+// cmdAwait waits until positions have been read since watch: await NAME.
+func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "await NAME")
+	ctx, cancel := withTime()
+	defer cancel()
+	select {
+	case <-of(ts).watched[args[0]]:
+	case <-ctx.Done():
+		ts.Fatalf("no positions were read on %s", args[0])
+	}
 }

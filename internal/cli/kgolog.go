@@ -18,7 +18,7 @@ var _ kgo.Logger = kafkaLog{}
 func (k kafkaLog) Level() kgo.LogLevel {
 	switch ctx := context.Background(); {
 	case k.log.Enabled(ctx, slog.LevelDebug):
-		return kgo.LogLevelInfo
+		return kgo.LogLevelDebug
 	case k.log.Enabled(ctx, slog.LevelInfo):
 		return kgo.LogLevelWarn
 	default:

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
 )
 
 // TestMain lets the scripts run kferry as a program: this test binary, so that
@@ -57,6 +60,9 @@ func TestScripts(t *testing.T) {
 			"leave":   cmdLeave,
 			"deny":    cmdDeny,
 			"run-id":  cmdRunID,
+			"hold":    cmdHold,
+			"watch":   cmdWatch,
+			"await":   cmdAwait,
 		},
 	})
 }
@@ -94,4 +100,21 @@ func cmdRunID(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv(args[0], entries[0].Name())
 	fmt.Fprintln(ts.Stdout(), entries[0].Name())
+}
+
+// cmdHold takes the lease of a run in another process than kferry's: hold RUN
+// STATE.
+func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: hold RUN STATE")
+	}
+	ctx, cancel := withTime()
+	ts.Defer(cancel)
+	b, err := store.Open(ctx, ts.MkAbs(args[1]), nil)
+	ts.Check(err)
+	r, err := run.Open(ctx, b, args[0], nil)
+	ts.Check(err)
+	_, lease, err := r.AcquireLease(ctx)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(lease.Release(context.Background())) })
 }

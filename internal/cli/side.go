@@ -23,6 +23,7 @@ func (f *Factory) open(ctx context.Context, c api.Cluster) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.log.Debug("connecting", "cluster", c.Name, "bootstrap", c.Bootstrap, "protocol", login.Security.Protocol())
 	st := stages{f: f}
 	st.set("connecting to "+c.Name, "of 1 cluster", 0, 0)
 	opened, err := cluster.Open(ctx, login, &cluster.Options{Log: kafkaLog{f.log}})
@@ -30,6 +31,7 @@ func (f *Factory) open(ctx context.Context, c api.Cluster) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.log.Debug("connected", "cluster", c.Name, "cluster_id", opened.ID())
 	f.onClose(opened.Close)
 	return &side{config: c, cluster: opened, groups: group.New(opened, nil)}, nil
 }

@@ -16,6 +16,8 @@ type planView struct {
 	w     io.Writer
 	paint paint
 	wide  bool
+	// payload shows keys and values in explain.
+	payload bool
 }
 
 // planJSON is a plan for programs: the body of the plan file, with its digest.
