@@ -81,7 +81,7 @@ func eventually(t *testing.T, what string, holds func() (ok bool, word string)) 
 	t.Helper()
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ok, word := holds()
