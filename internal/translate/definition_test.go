@@ -63,6 +63,7 @@ func randomLogs(r *rand.Rand) (src, tgt *memLog) {
 		}
 		src.slots = append(src.slots, slot{kind: k})
 	}
+	src.compacted = holes > 0
 	tgt = &memLog{stable: -1, batch: 1 + r.IntN(12), copies: true, shy: r.IntN(4) == 0}
 	for range 1 + r.IntN(4) {
 		from, to := r.Int64N(n), n

@@ -96,7 +96,7 @@ func (h *header) source(r *batch.Record) (int64, bool, error) {
 		return -1, false, nil
 	}
 	n, ok := decodeOffset(v, h.encoding)
-	if !ok {
+	if !ok || n > plausible {
 		return -1, false, &badEvidence{offset: r.Offset, header: h.name, value: v, want: h.encoding}
 	}
 	return n, true, nil
@@ -180,6 +180,12 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (Encodin
 		if slices.Contains(fits, known) {
 			return known, true
 		}
+		// What reads the same either way (eight zero bytes) needs no choice;
+		// should the other order have been right, the next value is far above
+		// plausible and refused.
+		if allSame(samples, fits) {
+			return fits[0], true
+		}
 		return EncodingAuto, false
 	}
 	if len(fits) == 1 {
@@ -209,4 +215,17 @@ func neighbours(samples []sample, enc Encoding) int {
 		}
 	}
 	return n
+}
+
+// allSame reports whether the samples mean the same in all encodings.
+func allSame(samples []sample, encs []Encoding) bool {
+	for _, s := range samples {
+		first, _ := decodeOffset(s.value, encs[0])
+		for _, enc := range encs[1:] {
+			if n, _ := decodeOffset(s.value, enc); n != first {
+				return false
+			}
+		}
+	}
+	return true
 }

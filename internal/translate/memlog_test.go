@@ -25,10 +25,11 @@ type memLog struct {
 	copies bool // data carries the header
 	salt   string
 	// size of the batches
-	batch    int
-	shy      bool // answers empty unless asked to wait
-	requests int
-	bytes    int
+	batch     int
+	shy       bool // answers empty unless asked to wait
+	compacted bool
+	requests  int
+	bytes     int
 }
 
 const testHeader = "__original_offset"
@@ -218,7 +219,7 @@ func translateOne(t testing.TB, src, tgt *memLog, s int64, opt *Options) Result 
 	t.Helper()
 	req := Request{
 		Source: part, Target: part, Offsets: []int64{s},
-		SourceTopic: topic.Topic{Name: "t", ID: topic.ID{1}, Config: topic.Config{Known: true}},
+		SourceTopic: topic.Topic{Name: "t", ID: topic.ID{1}, Config: topic.Config{Known: true, Compacted: src != nil && src.compacted}},
 		TargetTopic: topic.Topic{Name: "t", ID: topic.ID{2}, Config: topic.Config{Known: true}},
 	}
 	var from Log

@@ -215,25 +215,19 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 		a.res.CopyComplete = true
 	}
 	s.settle(a, out, KnownRead)
-	return s.nowhere(ctx, a, want)
+	return s.nowhere(ctx, a, h, want)
 }
-
-// absent counts source records that the target does not have at all: those
-// below its first wanted copy, and the others.
-type absent struct{ head, rest int64 }
-
-func (n *absent) add(m absent) { n.head, n.rest = n.head+m.head, n.rest+m.rest }
 
 // nowhere counts the committed source records at or above S that the target
 // does not have at all, and that no later record of their key explains. They
-// do not move T, but they are said.
-func (s *solver) nowhere(ctx context.Context, a *ask, want []run) error {
+// do not move T, but a group that goes on there would never read them.
+func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) error {
 	if s.src == nil {
-		s.sayUnseen(a, want)
+		s.sayUnseen(a, h, want)
 		return nil
 	}
-	pending, missing := map[[16]byte]absent{}, absent{}
-	st := s.src.stream(a.s, s.end.h+1)
+	pending, missing := map[[16]byte]int64{}, int64(0)
+	st := s.src.stream(a.s, h.top+1)
 	for {
 		e, err := st.data(ctx)
 		if err != nil {
@@ -245,31 +239,27 @@ func (s *solver) nowhere(ctx context.Context, a *ask, want []run) error {
 		if e.Kind != batch.Data || st.undecided(e) || has(want, e.Offset) {
 			continue
 		}
-		one := absent{rest: 1}
-		if e.Offset < want[0].h {
-			one = absent{head: 1}
-		}
 		if s.req.TargetTopic.Config.Compacted && e.Key != nil && len(pending) < s.opt.MaxStretches/4 {
-			n := pending[fingerKey(e.Key)]
-			n.add(one)
-			pending[fingerKey(e.Key)] = n
+			pending[fingerKey(e.Key)]++
 			continue
 		}
-		missing.add(one)
+		missing++
 	}
 	a.res.Proof.ReadSource = st.read
 	if err := s.explain(ctx, a.res.T, pending); err != nil {
 		return err
 	}
 	for _, n := range pending {
-		missing.add(n)
+		missing += n
 	}
-	s.sayMissing(a, missing, want)
+	if missing > 0 {
+		s.loss(a, missing, want[0].h)
+	}
 	return nil
 }
 
 // explain forgets the pending records whose key comes again at or after from.
-func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]absent) error {
+func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]int64) error {
 	if from >= s.tgt.limit {
 		return nil
 	}
@@ -285,22 +275,10 @@ func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]a
 	return nil
 }
 
-// sayMissing turns records that are nowhere on the target into the outcome:
-// where the target begins above S they are lost to the group.
-func (s *solver) sayMissing(a *ask, missing absent, want []run) {
-	if missing.head > 0 && a.res.T == s.tgt.bounds.Start {
-		s.loss(a, missing.head, want[0].h)
-		return
-	}
-	if n := missing.head + missing.rest; n > 0 {
-		s.doubt(a, fmt.Sprintf("%d records of the source at or above %d are nowhere on the target: the mover left them out or lost them", n, a.s))
-	}
-}
-
-// sayUnseen is sayMissing without a source: every hole may be one of the
-// source.
-func (s *solver) sayUnseen(a *ask, want []run) {
-	if want[0].h > a.s && a.res.T == s.tgt.bounds.Start {
+// sayUnseen is nowhere without a source: every hole may be one of the source.
+func (s *solver) sayUnseen(a *ask, h *history, want []run) {
+	below := slices.ContainsFunc(h.runs, func(r run) bool { return r.h < a.s && r.pos < a.res.T })
+	if want[0].h > a.s && !below {
 		s.loss(a, -1, want[0].h)
 		return
 	}
@@ -317,15 +295,22 @@ func (s *solver) doubt(a *ask, what string) {
 	a.res.Unproven = append(a.res.Unproven, what)
 }
 
-// loss refuses a position whose records are gone on the target. T is where
-// the group would go on with --accept-loss.
+// loss refuses a position because records that the group has yet to read are
+// not on the target: deleted there, or never copied. T is where the group would
+// go on with --accept-loss. lost is -1 where the number is not known.
 func (s *solver) loss(a *ask, lost, first int64) {
 	a.res.Outcome, a.res.Reason, a.res.Lost = Refused, ReasonLoss, lost
-	count := fmt.Sprintf("%d records", lost)
-	if lost < 0 {
-		count = fmt.Sprintf("up to %d records", first-a.s)
+	where := s.tgt.part.String()
+	if a.res.T == s.tgt.bounds.Start {
+		where = fmt.Sprintf("%s, which begins with the copy of source offset %d,", where, first)
 	}
-	a.res.Detail = fmt.Sprintf("%s begins with the copy of source offset %d at offset %d: %s from %d on would be skipped",
-		s.tgt.part, first, a.res.T, count, a.s)
+	count := fmt.Sprintf("%d records of the source", lost)
+	switch {
+	case lost < 0:
+		count = fmt.Sprintf("up to %d records of the source", max(1, first-a.s))
+	case lost == 1:
+		count = "1 record of the source"
+	}
+	a.res.Detail = fmt.Sprintf("%s at or above %d would be skipped: not on %s any more, or never copied", count, a.s, where)
 	a.res.Hint = "copy them again, or accept that with --accept-loss"
 }

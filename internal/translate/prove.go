@@ -21,7 +21,7 @@ func (s *solver) prove(ctx context.Context) error {
 		return err
 	}
 	if !read.drop {
-		read.drop, err = s.higherBefore(ctx, asks[0].res.T, known)
+		read.drop, err = s.strayBefore(ctx, asks[0], read, known)
 		if err != nil {
 			return err
 		}
@@ -50,11 +50,11 @@ func (s *solver) rest(ctx context.Context, asks []*ask) (reading, Known, error) 
 		}
 	}
 	if len(inner) == 0 {
-		return reading{lastGap: -1}, KnownRead, nil
+		return reading{lastGap: -1, least: -1}, KnownRead, nil
 	}
 	counted, err := s.count(ctx, inner[0])
 	if err != nil || counted {
-		return reading{lastGap: -1}, KnownCounted, err
+		return reading{lastGap: -1, least: -1}, KnownCounted, err
 	}
 	read, err := s.readThrough(ctx, inner)
 	return read, KnownRead, err
@@ -100,27 +100,30 @@ func (s *solver) leaveOut(ctx context.Context, asks []*ask) error {
 	return nil
 }
 
-// quickLoss notices, also with --quick, that the target begins above S.
+// quickLoss notices, also with --quick, that the source has a record between S
+// and the copy that T is before: it is gone on the target, or only an earlier
+// pass has it.
 func (s *solver) quickLoss(ctx context.Context, a *ask) (bool, error) {
-	if a.s > s.end.h || a.res.T != s.tgt.bounds.Start {
+	if a.s > s.end.h || a.next.h <= a.s {
 		return false, nil
 	}
-	first, ok := s.idx.first()
-	if !ok || first.h <= a.s {
-		return false, nil
-	}
-	if s.src != nil {
-		e, err := s.firstData(ctx, a.s, first.h)
+	if s.src == nil {
+		if a.res.T > s.tgt.bounds.Start {
+			return false, nil
+		}
+	} else {
+		e, err := s.firstData(ctx, a.s, a.next.h)
 		if err != nil || e == nil {
 			return false, err
 		}
 		if s.req.TargetTopic.Config.Compacted {
-			a.res.Notes = append(a.res.Notes, fmt.Sprintf("source offset %d and maybe more are not on the target, which is compacted", e.Offset))
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("source offset %d and maybe more are not behind the position: compaction may have taken them", e.Offset))
 			return false, nil
 		}
 	}
 	s.settle(a, Refused, KnownLeftOut)
-	s.loss(a, -1, first.h)
+	s.loss(a, -1, a.next.h)
+	a.res.Hint = "leave out --quick: an earlier pass may have them; else copy them again, or accept that with --accept-loss"
 	return true, nil
 }
 
@@ -173,24 +176,30 @@ func (s *solver) countable() bool {
 	return target.Known && !target.Compacted && (s.src == nil || source.Known && !source.Compacted)
 }
 
-// beyondAnswer remembers whether the target has copies above its last one.
-type beyondAnswer struct{ asked, found bool }
-
-// higherBefore reports whether the target below T holds a copy from above the
-// last one: then a pass is running, or has stopped short.
-func (s *solver) higherBefore(ctx context.Context, low int64, known Known) (bool, error) {
+// strayBefore reports whether the target below the lowest T holds a copy that
+// belongs behind it: one from above the last copy (a pass is running, or has
+// stopped short), or one of a record at or above S that the source has
+// forgotten since, so that its absence behind T was not noticed.
+func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known Known) (bool, error) {
 	if s.idx.highest() > s.end.h {
 		return true, nil
 	}
-	start := s.tgt.bounds.Start
-	if low <= start || s.ev.kind() == KindIdentity {
+	if low.res.T <= s.tgt.bounds.Start || s.ev.kind() == KindIdentity {
 		return false, nil
 	}
-	if s.src != nil {
-		// What the source does not have cannot have been copied.
-		e, err := s.firstData(ctx, s.end.h+1, s.src.bounds.End)
-		if err != nil || e == nil {
+	floor := s.end.h + 1
+	if read.hidden {
+		floor = low.s
+	} else if s.src != nil {
+		// What the source does not have cannot have been copied. What it may
+		// have forgotten can.
+		e, err := s.firstData(ctx, floor, s.src.bounds.End)
+		forgets := !s.req.SourceTopic.Config.Known || s.req.SourceTopic.Config.Compacted || floor < s.src.bounds.Start
+		if err != nil || e == nil && !forgets {
 			return false, err
+		}
+		if e == nil && floor >= s.src.bounds.End {
+			return false, nil
 		}
 	}
 	if known == KnownCounted {
@@ -198,16 +207,16 @@ func (s *solver) higherBefore(ctx context.Context, low int64, known Known) (bool
 			return false, err
 		}
 	}
-	from, err := s.notBefore(ctx, start, low)
+	from, err := s.notBefore(ctx, low.res.T, read.least)
 	if err != nil {
 		return false, err
 	}
-	for st := s.tgt.stream(from, low); ; {
+	for st := s.tgt.stream(from, low.res.T); ; {
 		e, err := st.data(ctx)
 		if err != nil || e == nil {
 			return false, err
 		}
-		if h, ok, err := s.committedCopy(e); err != nil || ok && h > s.end.h {
+		if h, ok, err := s.committedCopy(e); err != nil || ok && h >= floor {
 			return true, err
 		}
 	}
@@ -227,24 +236,23 @@ func (s *solver) countWhole(ctx context.Context) (bool, error) {
 	return ok && s.countable() && s.idx.level(start, s.end) && first.pos == start, nil
 }
 
-// notBefore is an offset below which the target cannot have a copy of any
-// source record above the last copy: those have timestamps of at least t, the
-// mover keeps timestamps, and the target's first record with t or later is
-// there. The log start where that cannot be said, or reading it all is short.
-func (s *solver) notBefore(ctx context.Context, start, low int64) (int64, error) {
-	ahead := int64(0)
-	if s.src != nil {
-		ahead = s.src.bounds.End - s.end.h - 1
-	}
+// notBefore is an offset below which the target cannot have a copy of what
+// belongs behind low: such records have timestamps of at least the least that
+// was read behind low and that the source has above the last copy, the mover
+// keeps timestamps, and the target's first record with that time or later is
+// there. (Of records that the source has forgotten this is no proof; only their
+// timestamps being out of order hides them.) The log start where that cannot
+// be said, or where reading it all is short.
+func (s *solver) notBefore(ctx context.Context, low, least int64) (int64, error) {
+	start := s.tgt.bounds.Start
 	cfg := s.req.TargetTopic.Config
-	if s.src == nil || low-start < s.opt.CountFrom || ahead > low-start || !cfg.Known || cfg.AppendTime {
+	if s.src == nil || low-start < s.opt.CountFrom || !cfg.Known || cfg.AppendTime || s.src.bounds.End-s.end.h-1 > low-start {
 		return start, nil
 	}
 	same, err := s.keepsTime(ctx)
 	if err != nil || !same {
 		return start, err
 	}
-	least := int64(-1)
 	for st := s.src.stream(s.end.h+1, s.src.bounds.End); ; {
 		e, err := st.data(ctx)
 		if err != nil {

@@ -16,8 +16,14 @@ type reading struct {
 	// abortedCopies are copies in aborted transactions of the target,
 	// abortedValid aborted source records whose copies are valid.
 	abortedCopies, abortedValid int64
-	target, source              int64 // records read
-	compared                    int   // pairs whose content was compared
+	// hidden: there are holes of which the source cannot show that they always
+	// were holes, as it is compacted or has lost them to retention. A copy of
+	// such a record may stand before T.
+	hidden bool
+	// least is the least timestamp read on either side; -1 if none was.
+	least          int64
+	target, source int64 // records read
+	compared       int   // pairs whose content was compared
 }
 
 // comparePairs is how many pairs of source record and copy are compared by
@@ -30,7 +36,7 @@ const comparePairs = 64
 // records that a compacted target seems to have dropped.
 func (s *solver) readThrough(ctx context.Context, asks []*ask) (reading, error) {
 	m := &merge{s: s, asks: asks, low: asks[0].s, prev: -1, lastAborted: -1, pending: map[[16]byte][]int64{}}
-	m.r.lastGap = -1
+	m.r.lastGap, m.r.least = -1, -1
 	m.after = asks[0].res.T
 	m.expect = asks[0].s
 	tgt := s.tgt.stream(asks[0].res.T, s.end.pos+1)
@@ -70,8 +76,7 @@ type merge struct {
 	here  *batch.Entry // the source's next record, nil at its end
 	prev  int64        // h of the last copy
 	after int64        // 1 + the last copy, committed or aborted
-	// expect is the next source offset if there were no holes; without a
-	// source it is all there is to find gaps by.
+	// expect is the next source offset if there were no holes.
 	expect int64
 
 	lastAborted int64 // greatest aborted or undecided source offset without a copy
@@ -83,8 +88,16 @@ type merge struct {
 }
 
 func (m *merge) advance(ctx context.Context) (err error) {
-	m.here, err = m.src.data(ctx)
+	if m.here, err = m.src.data(ctx); m.here != nil {
+		m.r.stamp(m.here.Timestamp)
+	}
 	return err
+}
+
+func (r *reading) stamp(ms int64) {
+	if r.least < 0 || ms < r.least {
+		r.least = ms
+	}
 }
 
 // take looks at one record of the target.
@@ -113,16 +126,26 @@ func (m *merge) take(ctx context.Context, e *batch.Entry) error {
 		m.asks = m.asks[1:]
 	}
 	m.prev, m.after = h, e.Offset+1
+	m.r.stamp(e.Timestamp)
+	hole := h != m.expect
+	m.r.hidden = m.r.hidden || hole && m.forgets()
+	if hole && m.src == nil {
+		m.r.lastGap = h - 1
+	}
+	m.expect = h + 1
 	if m.src == nil {
-		if h != m.expect {
-			m.r.lastGap = h - 1
-		}
-		m.expect = h + 1
 		return nil
 	}
 	err = m.match(ctx, h, e)
 	m.explain(e.Key)
 	return err
+}
+
+// forgets reports whether the source may have had records at expect or above
+// that it does not have any more.
+func (m *merge) forgets() bool {
+	cfg := m.s.req.SourceTopic.Config
+	return m.src == nil || !cfg.Known || cfg.Compacted || m.expect < m.s.src.bounds.Start
 }
 
 // match brings the source up to h.
@@ -171,8 +194,13 @@ func (m *merge) explain(key []byte) {
 		return
 	}
 	k := fingerKey(key)
-	m.held -= len(m.pending[k])
-	delete(m.pending, k)
+	if n := len(m.pending[k]); n > 0 {
+		m.held -= n
+		delete(m.pending, k)
+		// Compaction explains why they are not behind T; an earlier pass that
+		// was not cleaned yet may have them all the same.
+		m.r.hidden = true
+	}
 }
 
 func (m *merge) finish() {

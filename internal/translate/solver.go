@@ -20,7 +20,6 @@ type solver struct {
 	end     copied // the last committed copy
 	probes  int64
 	asks    []*ask
-	beyond  beyondAnswer
 	aborted abortsAnswer
 }
 
@@ -29,6 +28,8 @@ type ask struct {
 	s   int64
 	epo int32
 	res Result
+	// next is the copy that T is before, as the search found it.
+	next copied
 	// settled: res is final but for its proof.
 	settled bool
 }
@@ -176,6 +177,9 @@ func (s *solver) locate(ctx context.Context) error {
 			return err
 		}
 		a.res.T = br.after
+		if br.hi != nil {
+			a.next = *br.hi
+		}
 	}
 	return s.prove(ctx)
 }

@@ -19,6 +19,9 @@ func TestTranslate(t *testing.T) {
 		t       int64
 		repeats int64
 		reason  Reason
+		start   int64 // of the target's log
+		// compacted: the source is.
+		compacted bool
 	}{
 		{name: "plain", src: data(105), tgt: "100-104", s: 103, want: Exact, t: 3},
 		{name: "at the end", src: data(105), tgt: "0-104", s: 105, want: AtEnd, t: 105},
@@ -49,7 +52,9 @@ func TestTranslate(t *testing.T) {
 		{name: "empty target, nothing below", src: data(10), tgt: "", s: 0, want: AtEnd, t: 0},
 		{name: "copy is of more than the source has", src: data(10), tgt: "0-20", s: 5, want: Refused, t: -1, reason: ReasonIncarnation},
 		{name: "quick", src: data(10), tgt: "0-9", s: 5, opt: Options{Quick: true}, want: ExactUnproven, t: 5},
-		{name: "the mover dropped one", src: data(10), tgt: "0-5 7-9", s: 4, want: ExactUnproven, t: 4},
+		{name: "the mover dropped one", src: data(10), tgt: "0-5 7-9", s: 4, want: Refused, t: 4, reason: ReasonLoss},
+		{name: "trimmed in the middle of an earlier pass", src: data(3), tgt: "1 0 2", start: 1, s: 1, want: Refused, t: 2, reason: ReasonLoss},
+		{name: "the source has forgotten what an earlier pass copied", src: "dd.d", tgt: "2 0-1 3", compacted: true, s: 1, want: Refused, t: -1, reason: ReasonNoGoodPosition},
 		{name: "in a hole of the target", src: "dddd..dddd", tgt: "0-3 6-9", s: 5, want: Exact, t: 4},
 	}
 	for _, tt := range tests {
@@ -57,7 +62,7 @@ func TestTranslate(t *testing.T) {
 			t.Parallel()
 			for _, shy := range []bool{false, true} {
 				src, tgt := source(tt.src), target(tt.tgt)
-				src.shy, tgt.shy = shy, shy
+				src.shy, tgt.shy, tgt.start, src.compacted = shy, shy, tt.start, tt.compacted
 				got := translateOne(t, src, tgt, tt.s, &tt.opt)
 				if got.Outcome != tt.want || got.T != tt.t || got.Repeats != tt.repeats || got.Reason != tt.reason {
 					t.Errorf("shy=%v: got %s T=%d repeats=%d reason=%q (%s; %v), want %s T=%d repeats=%d reason=%q",
