@@ -215,7 +215,7 @@ func (b *builder) listGroups(ctx context.Context, names map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("listing groups of %s: %w", b.in.From.label(), err)
 	}
-	b.incomplete("", "listing the groups of "+b.in.From.label(), complete)
+	b.incomplete(b.in.From, complete)
 	for _, g := range all {
 		if b.in.Selection.Group(g.Name) {
 			names[g.Name] = true
@@ -229,20 +229,19 @@ func (b *builder) listGroups(ctx context.Context, names map[string]bool) error {
 	return nil
 }
 
-// incomplete turns what a missing right may hide into a finding.
-func (b *builder) incomplete(name, what string, c group.Completeness) {
+// incomplete turns what a missing right may hide into a finding, once for all
+// groups of which the same is true.
+func (b *builder) incomplete(s *Side, c group.Completeness) {
+	f := Finding{Severity: Note, Reason: ReasonIncomplete, Detail: s.label() + " does not tell whether it shows all groups and positions"}
 	switch {
 	case len(c.Missing) > 0:
-		b.find(Finding{
-			Severity: Warning, Reason: ReasonIncomplete, Group: name,
-			Detail: what + " may have left something out: " + strings.Join(c.Missing, "; "),
-			Hint:   "grant the rights that are named and plan again",
-		})
-	case !c.Known:
-		b.find(Finding{
-			Severity: Note, Reason: ReasonIncomplete, Group: name,
-			Detail: what + ": the brokers do not tell whether anything was left out",
-		})
+		f.Severity, f.Hint = Warning, "grant the rights that are named and plan again"
+		f.Detail = s.label() + " may hide groups or positions: " + strings.Join(c.Missing, "; ")
+	case c.Known:
+		return
+	}
+	if !slices.Contains(b.plan.Findings, f) {
+		b.find(f)
 	}
 }
 
@@ -282,7 +281,7 @@ func (b *builder) readSource(ctx context.Context) error {
 			r.At = b.now
 		}
 		b.source[name] = r
-		b.incomplete(name, fmt.Sprintf("reading group %q of %s", name, b.in.From.label()), r.Complete)
+		b.incomplete(b.in.From, r.Complete)
 	}
 	if err := b.checkRoute(); err != nil {
 		return err

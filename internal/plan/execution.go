@@ -130,10 +130,11 @@ func (x *execution) each(ctx context.Context, names []string, work func(context.
 				}
 			}
 			x.mu.Lock()
-			done++
 			x.report.Groups = append(x.report.Groups, rep)
+			done++
+			n := done
 			x.mu.Unlock()
-			x.event(Event{Stage: "committing", Group: name, Done: done, Total: len(names)})
+			x.event(Event{Stage: "committing", Group: name, Done: n, Total: len(names)})
 			return err
 		})
 	}

@@ -135,7 +135,7 @@ func (b *builder) readTarget(ctx context.Context) error {
 			r.At = b.in.Now()
 		}
 		b.target[name] = r
-		b.incomplete(name, fmt.Sprintf("reading group %q of %s", name, b.in.To.label()), r.Complete)
+		b.incomplete(&b.in.To, r.Complete)
 	}
 	if b.in.Given != nil {
 		return nil

@@ -51,7 +51,7 @@ func TestAnUnansweredCommitIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	w.commit(w.source, "app", at{part("orders", 0): "4"})
 	p := w.build()
-	d := &delayed{g: w.target.g, wait: 500 * time.Millisecond}
+	d := &delayed{g: w.target.g, wait: 100 * time.Millisecond}
 	in := w.applyInput()
 	in.To.Write = d
 	reads := 0

@@ -1,7 +1,5 @@
 package plan
 
-import "github.com/kferry/kferry/internal/translate"
-
 // Reason is a stable word for why something is as it is. A Position can also
 // have those of package translate.
 type Reason string
@@ -37,10 +35,6 @@ const (
 	ReasonTakenOver        Reason = "taken-over"        // an application already reads there
 	ReasonPartTaken        Reason = "part-taken"        // the broker took only a part of the commit
 	ReasonNotTaken         Reason = "not-taken"         // the broker took nothing of the commit
-	ReasonReadBack         Reason = "read-back"         // what was read back is not what was written
 	ReasonElsewhere        Reason = "committed-since"   // somebody else has committed
 	ReasonUnknownEnd       Reason = "unknown"           // what the broker did could not be learned
-	ReasonLate             Reason = "late-commit"       // an old commit landed after it was taken back
-	ReasonMetadata         Reason = "metadata"          // the metadata is another one
-	ReasonLoss             Reason = Reason(translate.ReasonLoss)
 )

@@ -29,7 +29,7 @@ const header = "__original_offset"
 
 // requestTimeout is what the writers of these tests say that a commit can be on
 // its way.
-const requestTimeout = 30 * time.Millisecond
+const requestTimeout = 10 * time.Millisecond
 
 // node is one in-process cluster.
 type node struct {
