@@ -115,3 +115,74 @@ func TestACommitThatLandsAfterTheRollbackIsNamed(t *testing.T) {
 		t.Errorf("after the second rollback (-want +got):\n%s", diff)
 	}
 }
+
+// lastWish sends a commit that is held up on its way, and dies.
+type lastWish struct {
+	delayed
+	k *killer
+}
+
+func (l *lastWish) Commit(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
+	out, err := l.delayed.Commit(ctx, name, ps)
+	l.k.mu.Lock()
+	defer l.k.mu.Unlock()
+	l.k.dead = true
+	return out, err
+}
+
+// TestACommitOfADeadProcessIsWaitedOut: it lands while the next process waits,
+// and that one sees it before it decides.
+func TestACommitOfADeadProcessIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{false, true} {
+		t.Run(map[bool]string{false: "apply", true: "rollback"}[undo], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.commit(w.source, "app", at{part("orders", 0): "4", part("payments", 0): "6"})
+			before := at{part("orders", 0): "2 old"}
+			w.commit(w.target, "app", before)
+			p := w.build()
+			k := &killer{}
+			from, to, b := w.kill(k)
+			dying := &lastWish{delayed{g: w.target.g, wait: 50 * time.Millisecond}, k}
+			to.Write = dying
+			in := w.applyInput()
+			in.From, in.To, in.Bucket = &from, to, b
+			rep, err := Apply(t.Context(), p, in)
+			if err == nil || rep == nil {
+				t.Fatalf("a dead process reports %+v", rep)
+			}
+			waited := false
+			land := func(e Event) {
+				if e.Stage == "waiting for late commits" && !waited {
+					waited = true
+					dying.land(t)
+				}
+			}
+			want := at{part("orders", 0): "7", part("payments", 0): "9"}
+			if undo {
+				want = before
+				ri := w.rollbackInput()
+				ri.Progress = land
+				back, err := Rollback(t.Context(), rep.Run, ri)
+				if err != nil || back.Groups[0].Result != RolledBack {
+					t.Errorf("rollback: %+v %v", back, err)
+				}
+			} else {
+				again := w.apply(p, func(in *ApplyInput) {
+					in.Progress = land
+					in.To.Write = &hooked{Committer: w.target.g, before: func() { t.Error("committed a second time") }}
+				})
+				if !again.Complete() || !again.Resumed {
+					t.Errorf("second apply: %+v", again)
+				}
+			}
+			if !waited {
+				t.Error("nothing was waited for")
+			}
+			if diff := cmp.Diff(want, w.positions(w.target, "app")); diff != "" {
+				t.Errorf("positions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
