@@ -57,18 +57,14 @@ func runApply(ctx context.Context, f *Factory, o *applyOptions, path string) err
 	if err != nil {
 		return err
 	}
+	if o.write.dryRun {
+		return o.showOnly(f, p)
+	}
 	from, to, err := f.openPlan(ctx, p, &o.pair)
 	if err != nil {
 		return unchanged(err)
 	}
 	preview := planView{w: f.stderr(), paint: f.errPaint()}
-	if o.write.dryRun {
-		if err := preview.show(p); err != nil {
-			return err
-		}
-		f.remark("Nothing was changed (--dry-run).")
-		return nil
-	}
 	if p.Summary.Applicable > 0 && !o.write.yes {
 		if err := preview.show(p); err != nil {
 			return err
@@ -87,6 +83,21 @@ func runApply(ctx context.Context, f *Factory, o *applyOptions, path string) err
 		From: from.planRef(), To: to.plan(), AllOrNothing: o.allOrNothing, Again: o.again,
 		Settle: settle, Command: o.command,
 	}, o.write.state, o.output.value)
+}
+
+// showOnly shows what the plan would do, without asking the clusters.
+func (o *applyOptions) showOnly(f *Factory, p *plan.Plan) error {
+	var err error
+	if o.output.value == asJSON {
+		err = writeJSON(f.stdout(), planDoc(p))
+	} else {
+		err = planView{w: f.stdout(), paint: f.outPaint()}.show(p)
+	}
+	if err != nil {
+		return err
+	}
+	f.remark("Nothing was changed (--dry-run). Whether the plan, made %s, is still true was not looked at: apply does that first.", stamp(p.Created))
+	return planVerdict(p)
 }
 
 // apply runs a plan and shows what became of it.

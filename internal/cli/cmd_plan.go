@@ -159,6 +159,8 @@ func (o *planOptions) show(f *Factory, p *plan.Plan) error {
 		}
 	}
 	switch {
+	case o.out == "" && p.Summary.Applicable == 0:
+		f.remark("Nothing was changed.")
 	case o.out == "":
 		f.remark("Nothing was changed. To apply such a plan, save it with --out FILE.")
 	case p.Summary.Applicable > 0:
@@ -180,6 +182,18 @@ func (o *planOptions) verdict(p *plan.Plan) error {
 	return nil
 }
 
+// notInFull counts the groups that apply would leave alone or take only in
+// part, although there is something to do.
+func notInFull(p *plan.Plan) int {
+	n := 0
+	for i := range p.Groups {
+		if v := p.Groups[i].Verdict; v != plan.VerdictApply && v != plan.VerdictNothing {
+			n++
+		}
+	}
+	return n
+}
+
 // planVerdict is an error when something in the plan cannot be applied.
 func planVerdict(p *plan.Plan) error {
 	if p.AllApplicable() {
@@ -187,7 +201,7 @@ func planVerdict(p *plan.Plan) error {
 	}
 	return &failure{
 		code:  ExitPartial,
-		err:   fmt.Errorf("not every group of the plan can be applied: %s", planSum(p)),
+		err:   fmt.Errorf("%d of %s cannot be applied, or only in part", notInFull(p), count(len(p.Groups), "group", "groups")),
 		state: "nothing was changed",
 	}
 }

@@ -78,7 +78,9 @@ func (v planView) heading(p *plan.Plan) {
 		if t.Detected != "" {
 			name += ": " + t.Detected
 		}
-		v.linef("  %s", clean(name))
+		if name != t.Target {
+			v.linef("  %s", clean(name))
+		}
 	}
 	v.linef("")
 }
@@ -192,7 +194,7 @@ func outcomeText(q *plan.Position) string {
 		text = "delete"
 	}
 	if len(q.Accepted) > 0 {
-		text += " (accepted)"
+		text += " (" + strings.Join(q.Accepted, ", ") + " accepted)"
 	}
 	if q.Blocked && q.Outcome != translate.Hold && q.Outcome != translate.Refused {
 		text += ", " + string(q.Reason)
@@ -262,7 +264,7 @@ func (v planView) obstacle(g *plan.Group) {
 		why := firstOf(q.Detail, string(q.Reason))
 		texts = append(texts, fmt.Sprintf("  %s %s: %s", q.Outcome, clean(q.Target().String()), clean(why)))
 		addHint(q.Hint)
-		if strings.HasSuffix(own, why) {
+		if strings.Contains(own, why) {
 			own = "" // the group's reason is this position's
 		}
 	}
@@ -369,7 +371,11 @@ func planSum(p *plan.Plan) string {
 	text := count(s.Groups, "group", "groups") + ", " + count(s.Positions, "partition", "partitions")
 	var parts []string
 	for _, o := range outcomeWords {
-		if n := s.Outcomes[o.outcome]; n > 0 {
+		n := s.Outcomes[o.outcome]
+		if o.outcome == translate.Unset {
+			n -= s.Deleted // planned deletions are unset on the source
+		}
+		if n > 0 {
 			parts = append(parts, strconv.Itoa(n)+" "+o.word)
 		}
 	}

@@ -53,11 +53,15 @@ func (v reportView) show(r *plan.Report) error {
 
 // problems lists the positions behind a result, and what helps.
 func (v reportView) problems(g *plan.GroupReport) {
-	if len(g.Problems) == 0 && g.Hint == "" {
+	problems := g.Problems
+	if len(problems) == 1 && strings.Contains(g.Detail, problems[0].Detail) {
+		problems = nil // the table has said it
+	}
+	if len(problems) == 0 && g.Hint == "" {
 		return
 	}
 	_, _ = fmt.Fprintf(v.w, "%s:\n", clean(g.Name))
-	for _, p := range g.Problems {
+	for _, p := range problems {
 		_, _ = fmt.Fprintf(v.w, "  %s/%d: %s\n", clean(p.Topic), p.Partition, clean(firstOf(p.Detail, string(p.Reason))))
 	}
 	if g.Hint != "" {
