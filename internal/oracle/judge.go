@@ -197,7 +197,7 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 	m := f.consume(t, q.S)
 	e.t, e.repeats, e.above, e.position = t, m.repeats, m.above, ok
 	e.unproven = q.Quick || q.NoSource
-	e.loose = q.Quick && (f.fell || e.lost > 0 && f.p.TargetCompacted)
+	e.loose = q.Quick && (f.fell || e.lost > 0 && (f.p.TargetCompacted || f.p.ConfigUnknown))
 	e.why = fmt.Sprintf("the greatest good position is %d, with %d repeats", t, m.repeats)
 	loss := []translate.Reason{translate.ReasonLoss, translate.ReasonNoGoodPosition}
 	if !ok {

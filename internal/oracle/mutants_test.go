@@ -14,42 +14,58 @@ import (
 	"github.com/kferry/kferry/internal/translate"
 )
 
-// mutant is one way in which the search could be wrong: old is replaced by new
-// in a file of internal/translate, and then the oracle must find out.
+// mutant is one way in which the search could be wrong; the oracle must find
+// out.
 type mutant struct {
-	name, file, old, new string
+	name  string
+	edits []edit
 }
 
-// mutants are mistakes that simpler rules make. old must stand in the file
-// exactly once, so that a mutant does not silently become none.
+// edit replaces old by new in a file of internal/translate. old must stand
+// there exactly once, so that a mutant does not silently become none.
+type edit struct{ file, old, new string }
+
+// mutants are the mistakes that simpler rules make.
 var mutants = []mutant{
-	{"off by one in the index", "index.go", "\t\t\t\treturn c.pos + 1\n", "\t\t\t\treturn c.pos + 2\n"},
-	{"off by one while reading", "read.go", "m.prev, m.after = h, e.Offset+1", "m.prev, m.after = h, e.Offset"},
-	{"off by one in the history", "passes.go", "after = min(r.pos+r.n, pos)", "after = min(r.pos+r.n, pos-1)"},
-	{"equality for >= while reading", "read.go", "m.asks[0].s <= h {", "m.asks[0].s == h {"},
-	{"equality for >= in the history", "passes.go", "if want[0].h < r.h || want[0].h >= r.h+r.n {", "if s < r.h || s >= r.h+r.n {"},
-	{"first pass only", "passes.go", "for i := len(h.runs) - 1; i >= 0; i-- {", "for i := range h.runs {"},
-	{"last h < S", "prove.go", "if read.drop || a.s <= read.lastGap {", "if false {"},
-	{
-		"highest h as copied-through", "solver.go", "\ts.end = last\n",
+	{"off by one in the index", []edit{{"index.go", "\t\t\t\treturn c.pos + 1\n", "\t\t\t\treturn c.pos + 2\n"}}},
+	{"off by one while reading", []edit{{"read.go", "m.prev, m.after = h, e.Offset+1", "m.prev, m.after = h, e.Offset"}}},
+	{"off by one in the history", []edit{{"passes.go", "after = min(r.pos+r.n, pos)", "after = min(r.pos+r.n, pos-1)"}}},
+	{"equality for >=", []edit{
+		{"index.go", "\t\t\tbr.hi = c\n", "\t\t\tif c.h == s {\n\t\t\t\tbr.hi = c\n\t\t\t}\n"},
+		{"read.go", "m.asks[0].s <= h {", "m.asks[0].s == h {"},
+	}},
+	{"equality for >= in the history", []edit{
+		{"passes.go", "if want[0].h < r.h || want[0].h >= r.h+r.n {", "if s < r.h || s >= r.h+r.n {"},
+	}},
+	{"first pass only", []edit{{"passes.go", "for i := len(h.runs) - 1; i >= 0; i-- {", "for i := range h.runs {"}}},
+	{"last h < S", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap {", "if false {"}}},
+	{"highest h as copied-through", []edit{{
+		"solver.go", "\ts.end = last\n",
 		"\ts.end = last\n\tif h, err := s.readHistory(ctx); err == nil {\n\t\ts.end.h = h.top\n\t}\n",
-	},
-	{"a gap after T ignored", "prove.go", "if read.drop || a.s <= read.lastGap {", "if read.drop {"},
-	{"order ignored while reading", "read.go", "if h <= m.prev || h < m.low {", "if h < m.low {"},
-	{
-		"order ignored in the history", "passes.go", "\t\t\t\treturn 0, false // next comes too late or never\n",
-		"\t\t\t\tk, left = len(want), 0\n\t\t\t\tcontinue\n",
-	},
-	{"uncommitted target records counted", "side.go", "committed, end := x < s.bounds.Stable, s.limit", "committed, end := false, s.limit"},
-	{"transactions of the target not waited for", "translate.go", "limit: min(b.End, b.Stable), max: size}", "limit: b.End, max: size}"},
-	{"an empty answer as the end", "side.go", "const emptyTries = 2", "const emptyTries = 0"},
-	{"records missing below S ignored", "tail.go", "if missing && !s.opt.CopyComplete {", "if false {"},
-	{"a running pass ignored", "passes.go", "if h.top > s.end.h && !s.opt.CopyComplete {", "if false {"},
-	{"what went before not looked at", "prove.go", "\tif !read.drop {\n", "\tif false {\n"},
-	{"repeats not counted", "passes.go", "repeats, off, left = repeats+stop, off+stop, left-stop", "off, left = off+stop, left-stop"},
-	{"counted without looking", "prove.go", "return s.countable() && s.idx.level(low.res.T, s.end), nil", "return true, nil"},
-	{"loss ignored", "passes.go", "\tif missing.head > 0 &&", "\tif false &&"},
-	{"beyond the end ignored", "solver.go", "if a.s > s.src.bounds.End {", "if false {"},
+	}}},
+	{"a gap after T ignored", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap {", "if read.drop {"}}},
+	{"order ignored while reading", []edit{{"read.go", "if h <= m.prev || h < m.low {", "if h < m.low {"}}},
+	{"order ignored in the history", []edit{{
+		"passes.go", "\t\t\t\treturn 0, false // next comes too late or never\n", "\t\t\t\tk, left = len(want), 0\n\t\t\t\tcontinue\n",
+	}}},
+	{"uncommitted target records counted", []edit{
+		{"side.go", "committed, end := x < s.bounds.Stable, s.limit", "committed, end := false, s.limit"},
+	}},
+	{"transactions of the target not waited for", []edit{
+		{"translate.go", "limit: min(b.End, b.Stable), max: size}", "limit: b.End, max: size}"},
+	}},
+	{"an empty answer as the end", []edit{{"side.go", "const emptyTries = 2", "const emptyTries = 0"}}},
+	{"records missing below S ignored", []edit{{"tail.go", "if missing && !s.opt.CopyComplete {", "if false {"}}},
+	{"a running pass ignored", []edit{{"passes.go", "if h.top > s.end.h && !s.opt.CopyComplete {", "if false {"}}},
+	{"what went before not looked at", []edit{{"prove.go", "\tif !read.drop {\n", "\tif false {\n"}}},
+	{"repeats not counted", []edit{
+		{"passes.go", "repeats, off, left = repeats+stop, off+stop, left-stop", "off, left = off+stop, left-stop"},
+	}},
+	{"counted without looking", []edit{
+		{"prove.go", "return s.countable() && s.idx.level(low.res.T, s.end), nil", "return true, nil"},
+	}},
+	{"loss ignored", []edit{{"passes.go", "s.loss(a, missing, want[0].h)", "_ = missing"}}},
+	{"beyond the end ignored", []edit{{"solver.go", "if a.s > s.src.bounds.End {", "if false {"}}},
 }
 
 // mutantEnv makes TestMutantProbe run: it is set in the processes that
@@ -77,19 +93,7 @@ func TestMutants(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			file := filepath.Join(root, m.file)
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(source), m.old); n != 1 {
-				t.Fatalf("%s has %q %d times, not once: the mutant must follow the code", m.file, m.old, n)
-			}
-			changed := filepath.Join(t.TempDir(), m.file)
-			if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, failed := probe(t, map[string]string{file: changed})
+			out, failed := probe(t, m.apply(t, root))
 			switch {
 			case !failed:
 				t.Errorf("the oracle does not notice")
@@ -100,6 +104,28 @@ func TestMutants(t *testing.T) {
 			}
 		})
 	}
+}
+
+// apply writes the changed files, and says which stands for which.
+func (m *mutant) apply(t *testing.T, root string) map[string]string {
+	t.Helper()
+	replace := map[string]string{}
+	for _, e := range m.edits {
+		file := filepath.Join(root, e.file)
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), e.old); n != 1 {
+			t.Fatalf("%s has %q %d times, not once: the mutant must follow the code", e.file, e.old, n)
+		}
+		changed := filepath.Join(t.TempDir(), e.file)
+		if err := os.WriteFile(changed, []byte(strings.Replace(string(source), e.old, e.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[file] = changed
+	}
+	return replace
 }
 
 // probe runs the oracle on the code with some files replaced.
