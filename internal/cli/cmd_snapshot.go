@@ -162,7 +162,7 @@ func fillSnapshot(snap *snapshot.Snapshot, names []string, readings map[string]g
 			missing = append(missing, "group "+name+": "+p.String()+" has transactional commits that are not decided")
 		}
 		if r.Err != nil {
-			g.Error = plain(r.Err)
+			g.Error = oneLine(r.Err)
 			missing = append(missing, "group "+name+": "+g.Error)
 			snap.Groups = append(snap.Groups, g)
 			continue

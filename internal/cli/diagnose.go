@@ -76,7 +76,7 @@ func hintOf(err error) string {
 	return ""
 }
 
-// plain is an error's text for one line of a table.
-func plain(err error) string {
+// oneLine is an error's text for one line of a table.
+func oneLine(err error) string {
 	return clean(strings.ReplaceAll(err.Error(), "\n", "; "))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
 // kafkasKey finds the clusters of a script.
@@ -87,17 +88,23 @@ func withTime() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 20*time.Second)
 }
 
-// cmdKafka starts a cluster and puts its address into a variable of its name.
+// cmdKafka starts a cluster and puts its address into a variable of its name:
+// kafka NAME [USER:PASSWORD], the latter for SASL PLAIN.
 func cmdKafka(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "kafka NAME")
+	need(ts, args, 1, "kafka NAME [USER:PASSWORD]")
 	k := of(ts)
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID(args[0]+"-id"), kfake.DefaultNumPartitions(1))
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID(args[0] + "-id"), kfake.DefaultNumPartitions(1)}
+	client := []kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression())}
+	if len(args) > 1 {
+		user, password, _ := strings.Cut(args[1], ":")
+		opts = append(opts, kfake.EnableSASL(), kfake.Superuser("PLAIN", user, password))
+		client = append(client, kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism()))
+	}
+	c, err := kfake.NewCluster(opts...)
 	ts.Check(err)
 	k.clusters[args[0]] = c
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	k.clients[args[0]], err = kgo.NewClient(append(client, kgo.SeedBrokers(c.ListenAddrs()...))...)
 	ts.Check(err)
-	k.clients[args[0]] = client
 	ts.Setenv(args[0], c.ListenAddrs()[0])
 }
 
