@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,7 +41,8 @@ type survey struct {
 
 // choose picks the evidence for a topic from samples of its partitions. It is
 // one for the whole topic; the error is the context's.
-func choose(ctx context.Context, opt *Options, solvers []*solver) (evidence, error) {
+func choose(ctx context.Context, opt *Options, all []*solver) (evidence, error) {
+	solvers := spread(all)
 	if opt.Evidence == KindIdentity {
 		return chooseIdentity(ctx, solvers, "")
 	}
@@ -66,7 +68,31 @@ func choose(ctx context.Context, opt *Options, solvers []*solver) (evidence, err
 		}
 		return &none{why: lookedAt(sv, names), hint: "name the header that the mover writes with -H NAME"}, nil
 	}
-	return sv.header(opt)
+	ev, certain := sv.header(opt)
+	// A few values can read well in two encodings; all partitions together
+	// hardly do.
+	for _, s := range all {
+		if certain {
+			break
+		}
+		if err := sv.more(ctx, s, names); err != nil {
+			return nil, err
+		}
+		ev, certain = sv.header(opt)
+	}
+	return ev, nil
+}
+
+// more reads a partition through for header values, up to a bound.
+func (sv *survey) more(ctx context.Context, s *solver, names []string) error {
+	for st, from := s.tgt.stream(s.tgt.bounds.Start, s.tgt.limit), s.tgt.bytes; s.tgt.bytes-from < sampleBytes/samplePartitions; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return sv.pass(ctx, err)
+		}
+		sv.take([]batch.Entry{*e}, names)
+	}
+	return nil
 }
 
 func lookedAt(sv *survey, names []string) string {
@@ -76,41 +102,35 @@ func lookedAt(sv *survey, names []string) string {
 	return fmt.Sprintf("none of the %d records looked at has the header %s", sv.records, strings.Join(names, " or "))
 }
 
-// header decides name and encoding.
-func (sv *survey) header(opt *Options) (evidence, error) {
-	var found []string
-	for name := range sv.values {
-		found = append(found, name)
-	}
-	slices.Sort(found)
+// header decides name and encoding; certain is false where more samples could
+// still decide otherwise.
+func (sv *survey) header(opt *Options) (ev evidence, certain bool) {
+	found := slices.Sorted(maps.Keys(sv.values))
 	if len(found) > 1 {
 		return &none{
 			why:  "records name their source offset in several headers: " + strings.Join(found, ", "),
 			hint: "more than one mover has written here, or the source was a copy itself; choose with -H NAME",
-		}, nil
+		}, true
 	}
 	name := found[0]
-	var all []sample
-	for _, partition := range sv.values[name] {
-		all = append(all, partition...)
-	}
-	enc, ok := recogniseEncoding(all, sv.highest, knownEncoding(name))
+	all := slices.Concat(sv.values[name]...)
+	enc, certain, ok := recogniseEncoding(all, sv.highest, knownEncoding(name))
 	if !ok && sv.highest >= 0 {
 		// Offsets above the source's end are of another incarnation, which the
 		// search says better than we can here.
-		enc, ok = recogniseEncoding(all, -1, knownEncoding(name))
+		enc, certain, ok = recogniseEncoding(all, -1, knownEncoding(name))
 	}
 	if !ok {
 		return &none{
 			why:  fmt.Sprintf("the values of header %q are no source offsets in one encoding (for example %s at offset %d)", name, printable(all[0].value), all[0].pos),
 			hint: "if they are, give the encoding: -H " + name + ":decimal, :int64be or :int64le",
-		}, nil
+		}, certain
 	}
 	how := " (recognised)"
 	if opt.Header != "" {
 		how = " (encoding recognised)"
 	}
-	return &header{name: name, encoding: enc, how: how}, nil
+	return &header{name: name, encoding: enc, how: how}, certain
 }
 
 func knownEncoding(name string) Encoding {
@@ -163,7 +183,7 @@ func (*survey) pass(ctx context.Context, err error) error {
 
 // take keeps the header values of records, and reports whether there were any.
 func (sv *survey) take(recs []batch.Entry, names []string) bool {
-	any := false
+	found := false
 	for _, name := range names {
 		var got []sample
 		for i := range recs {
@@ -176,11 +196,11 @@ func (sv *survey) take(recs []batch.Entry, names []string) bool {
 		}
 		if len(got) > 0 {
 			sv.values[name] = append(sv.values[name], got)
-			any = true
+			found = true
 		}
 	}
 	sv.records += len(recs)
-	return any
+	return found
 }
 
 // chooseIdentity takes equal offsets as evidence when records prove it.

@@ -133,7 +133,7 @@ func mayHold(src, tgt *memLog, s int64, got Result) bool {
 				return true
 			}
 		}
-	case ReasonLoss:
+	default: // ReasonLoss
 		for off := s; off < src.end(); off++ {
 			if src.slots[off].kind == 'd' && !slices.Contains(hs, off) {
 				return true

@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/kferry/kferry/internal/batch"
@@ -15,22 +14,22 @@ type evidence interface {
 	// detected says in words what was found and will be used.
 	detected() string
 	// source is the source offset that r was copied from. ok is false for a
-	// record that is no copy; the error is a *badEvidence.
+	// record that is no copy; the error is a *evidenceError.
 	source(r *batch.Record) (h int64, ok bool, err error)
 	// own reports whether the mover added a header of that name, so that it
 	// is left out when contents are compared.
 	own(name string) bool
 }
 
-// badEvidence is a record that names a source offset that cannot be read.
-type badEvidence struct {
+// evidenceError is a record that names a source offset that cannot be read.
+type evidenceError struct {
 	offset int64
 	header string
 	value  []byte
 	want   Encoding
 }
 
-func (e *badEvidence) Error() string {
+func (e *evidenceError) Error() string {
 	return fmt.Sprintf("header %q of the record at offset %d is %s, which is no source offset as %s",
 		e.header, e.offset, printable(e.value), e.want.words())
 }
@@ -44,9 +43,6 @@ func printable(v []byte) string {
 	}
 	return fmt.Sprintf("%q", v)
 }
-
-// errNoEvidence: no record that was looked at names a source offset.
-var errNoEvidence = errors.New("no record names a source offset")
 
 // words names an encoding for people.
 func (e Encoding) words() string {

@@ -97,7 +97,7 @@ func (h *header) source(r *batch.Record) (int64, bool, error) {
 	}
 	n, ok := decodeOffset(v, h.encoding)
 	if !ok || n > plausible {
-		return -1, false, &badEvidence{offset: r.Offset, header: h.name, value: v, want: h.encoding}
+		return -1, false, &evidenceError{offset: r.Offset, header: h.name, value: v, want: h.encoding}
 	}
 	return n, true, nil
 }
@@ -151,7 +151,8 @@ const plausible = 1 << 48
 
 // recogniseEncoding finds the one encoding that all samples fit. highest is the
 // source's end offset where it is known, else -1. known decides a tie.
-func recogniseEncoding(samples []sample, highest int64, known Encoding) (Encoding, bool) {
+// certain is false where the values alone do not decide.
+func recogniseEncoding(samples []sample, highest int64, known Encoding) (enc Encoding, certain, ok bool) {
 	if highest < 0 {
 		highest = plausible
 	}
@@ -175,23 +176,23 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (Encodin
 			}
 		}
 		if !tie {
-			return best, true
+			return best, true, true
 		}
 		if slices.Contains(fits, known) {
-			return known, true
+			return known, false, true
 		}
 		// What reads the same either way (eight zero bytes) needs no choice;
 		// should the other order have been right, the next value is far above
 		// plausible and refused.
 		if allSame(samples, fits) {
-			return fits[0], true
+			return fits[0], false, true
 		}
-		return EncodingAuto, false
+		return EncodingAuto, false, false
 	}
 	if len(fits) == 1 {
-		return fits[0], true
+		return fits[0], true, true
 	}
-	return EncodingAuto, false
+	return EncodingAuto, true, false
 }
 
 func allFit(samples []sample, enc Encoding, highest int64) bool {

@@ -46,7 +46,7 @@ func TestRecogniseEncoding(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := recogniseEncoding(tt.samples, tt.highest, tt.known)
+			got, _, ok := recogniseEncoding(tt.samples, tt.highest, tt.known)
 			if got != tt.want || ok != tt.ok {
 				t.Errorf("got %q %v, want %q %v", got, ok, tt.want, tt.ok)
 			}

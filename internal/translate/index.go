@@ -137,9 +137,9 @@ func (ix *index) bracket(s, start, limit int64) bracket {
 // after is 1 + the last known copy, committed or aborted, below pos; start if
 // there is none.
 func (ix *index) after(pos, start int64) int64 {
-	for i := len(ix.views) - 1; i >= 0; i-- {
-		for j := len(ix.views[i].copies) - 1; j >= 0; j-- {
-			if c := ix.views[i].copies[j]; c.pos < pos {
+	for _, v := range slices.Backward(ix.views) {
+		for _, c := range slices.Backward(v.copies) {
+			if c.pos < pos {
 				return c.pos + 1
 			}
 		}

@@ -193,7 +193,7 @@ func source(pattern string) *memLog {
 // "a3" an aborted copy, n, c, x and . as in source.
 func target(words string) *memLog {
 	m := &memLog{stable: -1, batch: 4, copies: true}
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		kind := byte('d')
 		if strings.ContainsAny(w[:1], "ncx.") {
 			m.slots = append(m.slots, slot{kind: w[0]})

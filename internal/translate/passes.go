@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -23,10 +24,10 @@ type history struct {
 	read    int64
 }
 
-// errTooMany: the copy is too fragmented to be kept in memory.
-type errTooMany struct{ limit int }
+// tooManyError: the copy is too fragmented to be kept in memory.
+type tooManyError struct{ limit int }
 
-func (e *errTooMany) Error() string {
+func (e *tooManyError) Error() string {
 	return fmt.Sprintf("the copy falls into more than %d stretches", e.limit)
 }
 
@@ -54,7 +55,7 @@ func (s *solver) readHistory(ctx context.Context) (*history, error) {
 			h.add(e.Offset, off)
 		}
 		if len(h.runs)+len(h.aborted) > s.opt.MaxStretches {
-			return nil, &errTooMany{s.opt.MaxStretches}
+			return nil, &tooManyError{s.opt.MaxStretches}
 		}
 	}
 }
@@ -106,8 +107,7 @@ func (h *history) good(s int64) (pos, repeats int64, ok bool) {
 	if len(want) == 0 {
 		return 0, 0, false
 	}
-	for i := len(h.runs) - 1; i >= 0; i-- {
-		r := h.runs[i]
+	for i, r := range slices.Backward(h.runs) {
 		if want[0].h < r.h || want[0].h >= r.h+r.n {
 			continue
 		}
@@ -226,7 +226,7 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 		s.sayUnseen(a, h, want)
 		return nil
 	}
-	pending, missing := map[[16]byte]int64{}, int64(0)
+	pending, missing, held := map[[16]byte][]int64{}, int64(0), 0
 	st := s.src.stream(a.s, h.top+1)
 	for {
 		e, err := st.data(ctx)
@@ -239,8 +239,10 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 		if e.Kind != batch.Data || st.undecided(e) || has(want, e.Offset) {
 			continue
 		}
-		if s.req.TargetTopic.Config.Compacted && e.Key != nil && len(pending) < s.opt.MaxStretches/4 {
-			pending[fingerKey(e.Key)]++
+		if s.req.TargetTopic.Config.Compacted && e.Key != nil && held < s.opt.MaxStretches/4 {
+			k := fingerKey(e.Key)
+			pending[k] = append(pending[k], e.Offset)
+			held++
 			continue
 		}
 		missing++
@@ -249,8 +251,8 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 	if err := s.explain(ctx, a.res.T, pending); err != nil {
 		return err
 	}
-	for _, n := range pending {
-		missing += n
+	for _, offsets := range pending {
+		missing += int64(len(offsets))
 	}
 	if missing > 0 {
 		s.loss(a, missing, want[0].h)
@@ -258,8 +260,11 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 	return nil
 }
 
-// explain forgets the pending records whose key comes again at or after from.
-func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]int64) error {
+// explain forgets the pending records that a later record of their key makes
+// up for, at or after from: a copy of a higher source offset, or one that is no
+// copy. (A copy of a lower one, by a later pass, may have made the cleaner take
+// them too, and makes up for nothing.)
+func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte][]int64) error {
 	if from >= s.tgt.limit {
 		return nil
 	}
@@ -268,8 +273,20 @@ func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte]i
 		if err != nil || e == nil {
 			return err
 		}
-		if e.Kind == batch.Data && e.Key != nil {
-			delete(pending, fingerKey(e.Key))
+		if e.Kind != batch.Data || e.Key == nil {
+			continue
+		}
+		h, ok, err := s.ev.source(&e.Record)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			h = math.MaxInt64
+		}
+		k := fingerKey(e.Key)
+		left := slices.DeleteFunc(pending[k], func(offset int64) bool { return offset < h })
+		if pending[k] = left; len(left) == 0 {
+			delete(pending, k)
 		}
 	}
 	return nil

@@ -9,10 +9,10 @@ import (
 	"github.com/kferry/kferry/internal/batch"
 )
 
-// otherContent: a source record and its copy differ.
-type otherContent struct{ source, target int64 }
+// contentError: a source record and its copy differ.
+type contentError struct{ source, target int64 }
 
-func (e *otherContent) Error() string {
+func (e *contentError) Error() string {
 	return fmt.Sprintf("the record at offset %d says that it is source offset %d, and differs from it in key, value or headers", e.target, e.source)
 }
 
@@ -156,7 +156,7 @@ func (s *solver) judge(a *ask) {
 		}
 		pairs++
 		if from.Fingerprint != to.Fingerprint {
-			bad := &otherContent{source: from.Offset, target: to.Offset}
+			bad := &contentError{source: from.Offset, target: to.Offset}
 			s.refuse([]*ask{a}, ReasonIncarnation, fmt.Sprintf("%s: %s", s.tgt.part, bad),
 				"the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records")
 			return

@@ -190,24 +190,22 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 	floor := s.end.h + 1
 	if read.hidden {
 		floor = low.s
-	} else if s.src != nil {
-		// What the source does not have cannot have been copied. What it may
-		// have forgotten can.
-		e, err := s.firstData(ctx, floor, s.src.bounds.End)
-		forgets := !s.req.SourceTopic.Config.Known || s.req.SourceTopic.Config.Compacted || floor < s.src.bounds.Start
-		if err != nil || e == nil && !forgets {
-			return false, err
-		}
-		if e == nil && floor >= s.src.bounds.End {
-			return false, nil
-		}
+	} else if none, err := s.nothingFrom(ctx, floor); none || err != nil {
+		return false, err
 	}
 	if known == KnownCounted {
 		if whole, err := s.countWhole(ctx); whole || err != nil {
 			return false, err
 		}
 	}
-	from, err := s.notBefore(ctx, low.res.T, read.least)
+	least := read.least
+	if read.hidden {
+		var err error
+		if least, err = s.timeBefore(ctx, low, least); err != nil {
+			return false, err
+		}
+	}
+	from, err := s.notBefore(ctx, low.res.T, least)
 	if err != nil {
 		return false, err
 	}
@@ -220,6 +218,37 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 			return true, err
 		}
 	}
+}
+
+// nothingFrom reports whether the source has no record at or above floor and
+// cannot have had one that it has forgotten: such a record cannot have been
+// copied.
+func (s *solver) nothingFrom(ctx context.Context, floor int64) (bool, error) {
+	if s.src == nil {
+		return false, nil
+	}
+	if floor >= s.src.bounds.End {
+		return true, nil
+	}
+	if cfg := s.req.SourceTopic.Config; !cfg.Known || cfg.Compacted || floor < s.src.bounds.Start {
+		return false, nil
+	}
+	e, err := s.firstData(ctx, floor, s.src.bounds.End)
+	return e == nil, err
+}
+
+// timeBefore lowers least to the time of the copy before T: records that the
+// source has forgotten, at or above S, were written after that one. It is -1,
+// not known, where there is no such copy.
+func (s *solver) timeBefore(ctx context.Context, low *ask, least int64) (int64, error) {
+	before, _, err := s.targetSides(ctx, low.res.T)
+	if err != nil || before == nil || before.SourceOffset >= low.s {
+		return -1, err
+	}
+	if least < 0 {
+		return before.Timestamp, nil
+	}
+	return min(least, before.Timestamp), nil
 }
 
 // countWhole is count for the whole target: from the first copy to the last
@@ -246,7 +275,7 @@ func (s *solver) countWhole(ctx context.Context) (bool, error) {
 func (s *solver) notBefore(ctx context.Context, low, least int64) (int64, error) {
 	start := s.tgt.bounds.Start
 	cfg := s.req.TargetTopic.Config
-	if s.src == nil || low-start < s.opt.CountFrom || !cfg.Known || cfg.AppendTime || s.src.bounds.End-s.end.h-1 > low-start {
+	if s.src == nil || least < 0 || low-start < s.opt.CountFrom || !cfg.Known || cfg.AppendTime || s.src.bounds.End-s.end.h-1 > low-start {
 		return start, nil
 	}
 	same, err := s.keepsTime(ctx)
@@ -261,12 +290,7 @@ func (s *solver) notBefore(ctx context.Context, low, least int64) (int64, error)
 		if e == nil {
 			break
 		}
-		if least < 0 || e.Timestamp < least {
-			least = e.Timestamp
-		}
-	}
-	if least < 0 {
-		return start, nil
+		least = min(least, e.Timestamp)
 	}
 	found, err := s.tgt.since(ctx, least)
 	switch {

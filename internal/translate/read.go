@@ -166,7 +166,7 @@ func (m *merge) match(ctx context.Context, h int64, e *batch.Entry) error {
 	if m.r.compared < comparePairs {
 		m.r.compared++
 		if m.s.differ(m.here, e) {
-			return &otherContent{source: m.here.Offset, target: e.Offset}
+			return &contentError{source: m.here.Offset, target: e.Offset}
 		}
 	}
 	return m.advance(ctx)

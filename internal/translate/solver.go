@@ -78,7 +78,7 @@ func (s *solver) open() []*ask {
 // whole request; what goes wrong with this partition is in the results.
 func (s *solver) run(ctx context.Context) error {
 	err := s.solve(ctx)
-	bad, other, many := (*badEvidence)(nil), (*otherContent)(nil), (*errTooMany)(nil)
+	bad, other, many := (*evidenceError)(nil), (*contentError)(nil), (*tooManyError)(nil)
 	switch {
 	case err == nil:
 		return nil

@@ -113,14 +113,22 @@ func (s *solver) lastAborted(ctx context.Context, from, next int64) (int64, erro
 	}
 }
 
-// notCopied reports whether the copies either side of offset are there and the
-// one of offset itself is not.
+// notCopied reports whether copies either side of offset are there and one of
+// offset itself is not, in no pass.
 func (s *solver) notCopied(ctx context.Context, offset int64) (bool, error) {
 	br, err := s.place(ctx, offset)
-	if err != nil {
+	if err != nil || br.lo == nil || br.hi == nil || br.hi.h == offset {
 		return false, err
 	}
-	return br.lo != nil && br.hi != nil && br.hi.h != offset, nil
+	for st := s.tgt.stream(s.tgt.bounds.Start, s.end.pos+1); ; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return err == nil, err
+		}
+		if h, ok, err := s.committedCopy(e); err != nil || ok && h == offset {
+			return false, err
+		}
+	}
 }
 
 // firstData is the first record of the source in [from, next) that a consumer

@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (w *work) solvers(ctx context.Context, reqs []Request) ([]*solver, error) {
 			return nil, fmt.Errorf("reading the bounds of the source's partitions: %w", err)
 		}
 	}
-	size := int32(min(max(readAhead/len(reqs), 64<<10), 1<<20)) //nolint:gosec // at most 1 MiB
+	size := int32(min(max(readAhead/len(reqs), 64<<10), 1<<20))
 	out := make([]*solver, len(reqs))
 	for i := range reqs {
 		b := tb[reqs[i].Target]
@@ -179,11 +180,10 @@ func (w *work) choose(ctx context.Context, solvers []*solver) error {
 		leads = append(leads, fresh[key][0])
 	}
 	return each(ctx, r, leads, func(lead *solver) error {
-		some := spread(fresh[lead.pair()])
-		for _, s := range some {
+		for _, s := range fresh[lead.pair()] {
 			s.setRounds(r)
 		}
-		ev, err := choose(ctx, w.opt, some)
+		ev, err := choose(ctx, w.opt, fresh[lead.pair()])
 		mu.Lock()
 		defer mu.Unlock()
 		w.chosen[lead.pair()] = ev
@@ -202,7 +202,7 @@ func spread(all []*solver) []*solver {
 			empty = append(empty, s)
 		}
 	}
-	all = append(full, empty...)
+	all = slices.Concat(full, empty)
 	if len(full) > samplePartitions {
 		out := make([]*solver, 0, samplePartitions)
 		for i := range samplePartitions {
