@@ -95,7 +95,7 @@ func (w *world) context() (context.Context, context.CancelFunc) {
 // topic CLUSTER NAME PARTITIONS
 func (w *world) topic(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 3, "topic CLUSTER NAME PARTITIONS")
-	w.cluster(ts, args[0]).CreateTopic(w.t, args[1], int32(number(ts, args[2])), nil) //nolint:gosec // a script's own number
+	w.cluster(ts, args[0]).CreateTopic(w.t, args[1], int32(number(ts, args[2])), nil)
 }
 
 // produce CLUSTER TOPIC PARTITION FROM TO writes "TOPIC FROM" up to "TOPIC TO".
@@ -108,7 +108,7 @@ func (w *world) produce(ts *testscript.TestScript, neg bool, args []string) {
 	for i := number(ts, args[3]); i <= number(ts, args[4]); i++ {
 		n := strconv.FormatInt(i, 10)
 		rs = append(rs, &kgo.Record{
-			Topic: args[1], Partition: int32(number(ts, args[2])), //nolint:gosec // a script's own number
+			Topic: args[1], Partition: int32(number(ts, args[2])),
 			Key: []byte(n), Value: []byte(args[1] + " " + n),
 		})
 	}
@@ -121,7 +121,7 @@ func (w *world) trim(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := w.context()
 	defer cancel()
 	at := kadm.Offsets{}
-	at.AddOffset(args[1], int32(number(ts, args[2])), number(ts, args[3]), -1) //nolint:gosec // a script's own number
+	at.AddOffset(args[1], int32(number(ts, args[2])), number(ts, args[3]), -1)
 	_, err := w.cluster(ts, args[0]).Admin(w.t).DeleteRecords(ctx, at)
 	ts.Check(err)
 }
@@ -132,7 +132,7 @@ func (w *world) commit(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := w.context()
 	defer cancel()
 	at := kadm.Offsets{}
-	at.AddOffset(args[2], int32(number(ts, args[3])), number(ts, args[4]), -1) //nolint:gosec // a script's own number
+	at.AddOffset(args[2], int32(number(ts, args[3])), number(ts, args[4]), -1)
 	ts.Check(w.cluster(ts, args[0]).Admin(w.t).CommitAllOffsets(ctx, args[1], at))
 }
 
