@@ -166,9 +166,9 @@ func TestFetchAndBounds(t *testing.T) {
 func checkSince(t *testing.T, n *node, full, empty topic.Partition, begin time.Time) {
 	t.Helper()
 	for at, want := range map[time.Time]topic.Stamp{
-		begin:                         {Offset: 25, Timestamp: begin.Add(2 * time.Second).UnixMilli()},
-		begin.Add(2500e6):             {Offset: 30, Timestamp: begin.Add(3 * time.Second).UnixMilli()},
-		begin.Add(9 * time.Second):    {Offset: 90, Timestamp: begin.Add(9 * time.Second).UnixMilli()},
+		begin:                          {Offset: 25, Timestamp: begin.Add(2 * time.Second).UnixMilli()},
+		begin.Add(2500e6):              {Offset: 30, Timestamp: begin.Add(3 * time.Second).UnixMilli()},
+		begin.Add(9 * time.Second):     {Offset: 90, Timestamp: begin.Add(9 * time.Second).UnixMilli()},
 		begin.Add(9*time.Second + 1e6): {Offset: -1, Timestamp: -1},
 	} {
 		got, err := n.c.Since(t.Context(), map[topic.Partition]int64{full: at.UnixMilli(), empty: at.UnixMilli()})
