@@ -162,7 +162,7 @@ func (s *solver) judge(a *ask) {
 			return
 		}
 	}
-	if pairs == 0 && s.ev.kind() == KindIdentity && (p.SourceBefore != nil || p.SourceAt != nil) {
+	if pairs == 0 && s.ev.kind() == KindIdentity && a.res.Outcome != Refused && (p.SourceBefore != nil || p.SourceAt != nil) {
 		s.refuse([]*ask{a}, ReasonNotIdentical, fmt.Sprintf("no record either side of %d is equal on %s and %s", a.s, s.src.part, s.tgt.part),
 			"name the header that the mover writes with -H NAME")
 		return
