@@ -84,7 +84,7 @@ func newFacts(p *Pair) *facts {
 		}
 		if f.present[h] {
 			f.seesAborted = true
-		} else if len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
+		} else if _, copied := f.superseded[h]; !copied && len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
 			f.skipsAborted = true
 		}
 	}

@@ -4,7 +4,7 @@ package oracle
 // are of records that are there to be copied, a pass leaves none of them out,
 // and what is gone has a later record of its key behind it.
 func possible(p *Pair) bool {
-	return p.continuous() && p.lateEnough() == p.LateTarget && p.Source.cleaned(false) && p.Target.cleaned(true) &&
+	return p.continuous() && p.lateEnough() == p.LateTarget && p.Source.cleaned(false) && p.Target.cleaned(true) && p.cleanedEarly() &&
 		(p.SourceCompacted || !p.Source.anyGone()) && (p.TargetCompacted || !p.Target.anyGone())
 }
 
@@ -18,6 +18,12 @@ func (p *Pair) lateEnough() int {
 		}
 	}
 	return p.LateTarget
+}
+
+// cleanedEarly: nothing was removed for a record that arrives late.
+func (p *Pair) cleanedEarly() bool {
+	source, target := cut(&p.Source, p.LateSource), cut(&p.Target, p.LateTarget)
+	return source.cleaned(false) && target.cleaned(true)
 }
 
 // copyable says whether the mover copies source slot i.

@@ -155,6 +155,9 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 				p.LateSource = rnd.IntN(min(4, len(p.Source.Slots)+1))
 				p.LateTarget = rnd.IntN(min(4, len(p.Target.Slots)+1))
 				p.LateTarget = p.lateEnough()
+				if !p.cleanedEarly() {
+					p.LateSource, p.LateTarget = 0, 0
+				}
 			}
 			t.Pairs = append(t.Pairs, p)
 		}
