@@ -172,6 +172,9 @@ func (a *applier) create(ctx context.Context, after string) error {
 		c := a.from.cluster()
 		info.Clusters = append(info.Clusters, run.Cluster{Role: "source", ID: c.ID, Name: c.Name, Bootstrap: c.Bootstrap})
 	}
+	if a.plan.Kind == DeleteGroups {
+		info.Kind = run.KindDelete
+	}
 	r, err := run.Create(ctx, a.bucket, info, a.in.Run)
 	var taken *run.PlanTakenError
 	if errors.As(err, &taken) && taken.Run != "" {

@@ -32,6 +32,13 @@ func Build(ctx context.Context, in Input) (*Plan, error) {
 		}
 	}
 	b.judge()
+	b.nearGroups(ctx, in.From, func(g *Group) []string {
+		var names []string
+		for _, s := range g.Sources {
+			names = append(names, s.Name)
+		}
+		return names
+	})
 	b.plan.finish()
 	if _, err := b.plan.seal(); err != nil {
 		return nil, err
@@ -190,7 +197,7 @@ func (b *builder) chooseGroups(ctx context.Context) error {
 	}
 	if len(names) == 0 {
 		return &Error{
-			Op: "planning", Object: "the move", Err: fmt.Errorf("%w: no group is selected", ErrNothing),
+			Op: "planning", Object: "the move", Err: fmt.Errorf("%w: %s", ErrNothing, b.nothingSelected()),
 			Hint: "kferry group list shows the groups that can be seen",
 		}
 	}
@@ -204,6 +211,24 @@ func (b *builder) chooseGroups(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// nothingSelected says why there is no group to move.
+func (b *builder) nothingSelected() string {
+	var parts []string
+	for _, p := range b.in.Selection.UnmatchedGroups() {
+		if !strings.HasPrefix(p.Option, "--exclude") {
+			parts = append(parts, p.Option+" "+p.Text)
+		}
+	}
+	switch {
+	case b.in.Given != nil:
+		return "none of the positions that are given is of a selected group and topic"
+	case len(parts) > 0:
+		return fmt.Sprintf("no group of %s matches %s", b.in.From.label(), strings.Join(parts, ", "))
+	default:
+		return fmt.Sprintf("%s has no group that is selected", b.in.From.label())
+	}
 }
 
 func (b *builder) listGroups(ctx context.Context, names map[string]bool) error {
@@ -321,9 +346,5 @@ func (b *builder) unmatched() {
 
 // near names what may have been meant.
 func near(name string, all map[string]topic.Topic) string {
-	found := position.Near(name, sortedKeys(all), 3)
-	if len(found) == 0 {
-		return ""
-	}
-	return "did you mean " + strings.Join(found, ", ") + "?"
+	return didYouMean(position.Near(name, sortedKeys(all), 3))
 }

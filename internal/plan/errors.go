@@ -26,7 +26,7 @@ var (
 	// ErrRights: a right that is needed is missing.
 	ErrRights = errors.New("missing right")
 	// ErrNothing: the selection finds no group, or no position.
-	ErrNothing = errors.New("nothing to do")
+	ErrNothing = errors.New("nothing to plan")
 	// ErrCollision: a position would be copied onto itself.
 	ErrCollision = errors.New("a position becomes itself")
 	// ErrInput: the input contradicts itself.

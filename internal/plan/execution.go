@@ -34,7 +34,7 @@ type execution struct {
 	taken time.Time      // when the lease was taken
 	prior run.LeaseState // the lease before ours
 
-	mu sync.Mutex // guards report.Groups and progress while groups are worked on
+	mu sync.Mutex // guards report.Groups, what is done and progress while groups are worked on
 }
 
 const (
@@ -130,11 +130,12 @@ func (x *execution) each(ctx context.Context, names []string, work func(context.
 				}
 			}
 			x.mu.Lock()
+			defer x.mu.Unlock()
 			x.report.Groups = append(x.report.Groups, rep)
 			done++
-			n := done
-			x.mu.Unlock()
-			x.event(Event{Stage: "committing", Group: name, Done: n, Total: len(names)})
+			if x.progress != nil {
+				x.progress(Event{Stage: "committing", Group: name, Done: done, Total: len(names)})
+			}
 			return err
 		})
 	}

@@ -67,7 +67,7 @@ type endBody struct {
 	Deleted int    `json:"deleted,omitempty"`
 	// RequestTimeoutMS, for group-undo: as in beginBody.
 	RequestTimeoutMS int64 `json:"request_timeout_ms,omitempty"`
-	// DeletedGroup, for group-done of a rollback.
+	// DeletedGroup, for group-done.
 	DeletedGroup bool `json:"deleted_group,omitempty"`
 }
 

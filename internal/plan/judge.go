@@ -29,7 +29,7 @@ func (b *builder) obstacle(it *item) *obstacle {
 	case !slices.Contains(to.Partitions, it.target.Partition):
 		return &obstacle{
 			ReasonPartitionMissing,
-			fmt.Sprintf("topic %s of %s has %d partitions and no partition %d", it.target.Topic, b.in.To.label(), len(to.Partitions), it.target.Partition), "",
+			fmt.Sprintf("topic %s of %s has %s and no partition %d", it.target.Topic, b.in.To.label(), partitions(len(to.Partitions)), it.target.Partition), "",
 		}
 	}
 	if b.in.From == nil {
@@ -46,13 +46,30 @@ func (b *builder) obstacle(it *item) *obstacle {
 	case len(from.Partitions) != len(to.Partitions):
 		return &obstacle{
 			ReasonPartitionCount,
-			fmt.Sprintf("%s has %d partitions and %s has %d: records of one key are elsewhere there", it.source.Topic, len(from.Partitions), it.target.Topic, len(to.Partitions)),
+			b.counts(it, len(from.Partitions), len(to.Partitions)),
 			"copy the topic into one with as many partitions",
 		}
 	case !slices.Contains(from.Partitions, it.source.Partition):
 		return &obstacle{ReasonPartitionMissing, fmt.Sprintf("topic %s has no partition %d", it.source.Topic, it.source.Partition), ""}
 	}
 	return nil
+}
+
+// counts says on which side a topic has how many partitions.
+func (b *builder) counts(it *item, from, to int) string {
+	there := fmt.Sprintf("%d on %s", to, b.in.To.label())
+	if it.source.Topic != it.target.Topic {
+		there = fmt.Sprintf("topic %s has %s", it.target.Topic, there)
+	}
+	return fmt.Sprintf("topic %s has %s on %s and %s: records of one key are elsewhere there", it.source.Topic, partitions(from), b.in.From.label(), there)
+}
+
+// partitions is a number of partitions in words.
+func partitions(n int) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return fmt.Sprintf("%d partitions", n)
 }
 
 func orElse(s, other string) string {

@@ -31,6 +31,8 @@ const (
 	Copy Kind = "copy"
 	// Given commits positions that the user gave, as given.
 	Given Kind = "given"
+	// DeleteGroups deletes groups with all their positions.
+	DeleteGroups Kind = "delete"
 )
 
 // Plan says every change that Apply would make, pinned to what was seen when
@@ -192,6 +194,8 @@ type Group struct {
 	Hint   string `json:"hint,omitempty"`
 	// Accepted are the overrides that this group needed.
 	Accepted []string `json:"accepted,omitempty"`
+	// Delete: the group itself is deleted, and its positions with it.
+	Delete bool `json:"delete,omitempty"`
 	// Positions are sorted by target topic and partition.
 	Positions []Position `json:"positions"`
 }

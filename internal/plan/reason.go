@@ -26,6 +26,7 @@ const (
 	ReasonIncarnationKnown Reason = "incarnation"       // the topic ID is not known, or not the pinned one
 	ReasonRelativeMetadata Reason = "relative-metadata" // metadata counts from the offset
 	ReasonExtra            Reason = "extra"             // the target group has it and the source group has not
+	ReasonDeleted          Reason = "deleted"           // the user wants it deleted
 	ReasonNoCommit         Reason = "no-commit"         // the group never committed here
 	ReasonUnchecked        Reason = "unchecked"         // given positions are taken at their word
 	ReasonRights           Reason = "rights"            // a right to commit or to undo is missing

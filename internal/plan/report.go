@@ -58,7 +58,7 @@ type GroupReport struct {
 	// Set and Deleted count positions that were written and read back.
 	Set     int `json:"set"`
 	Deleted int `json:"deleted"`
-	// DeletedGroup: the group itself was deleted (Rollback).
+	// DeletedGroup: the group itself was deleted.
 	DeletedGroup bool `json:"deleted_group,omitempty"`
 	// Problems are the positions concerned by Reason, at most 20 of them.
 	Problems []Problem `json:"problems,omitempty"`

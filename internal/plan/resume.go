@@ -18,10 +18,10 @@ func (a *applier) one(ctx context.Context, g *Group, c *checked) (GroupReport, e
 	t.Attempt = l.attempt
 	if l.status == statusOpen || l.status == statusUndoing {
 		// What was there before is in the journal: it may be gone by now.
-		t.Existed, t.Writes = l.first.Existed, l.first.Writes
+		t.Existed, t.DeleteGroup, t.Writes = l.first.Existed, l.first.DeleteGroup, l.first.Writes
 	}
 	r, err := c.target, error(nil)
-	if time.Since(c.at) > freshFor {
+	if time.Since(c.at) > freshFor || t.DeleteGroup { // what a deletion takes along must have been seen
 		if r, err = a.read(ctx, g.Name); err != nil {
 			return refusedUnread(g.Name, err), nil
 		}
@@ -60,7 +60,9 @@ func (a *applier) reopen(ctx context.Context, t task, c *checked, r group.Readin
 	st, problems := t.stands(r)
 	stopped := r.Group.Stopped()
 	switch {
-	case st == strange:
+	case st == strange, st == mixed && t.DeleteGroup:
+		// A group goes with all its positions in one step: a part of them is
+		// not our doing.
 		return a.leave(ctx, &t, problems, "the run was cut short, and somebody else has committed since; left alone")
 	case st == asAfter:
 		return a.after(ctx, t, r)

@@ -60,7 +60,9 @@ func newRollback(ctx context.Context, runID string, in RollbackInput) (*rollback
 		return nil, fmt.Errorf("rolling back run %s: %w", runID, err)
 	}
 	info := r.Info()
-	if info.Kind != run.KindApply && info.Kind != run.KindRollback && info.Kind != run.KindCopy {
+	switch info.Kind {
+	case run.KindApply, run.KindRollback, run.KindCopy, run.KindDelete:
+	default:
 		return nil, fail(ErrRun, fmt.Sprintf("it is of kind %s", info.Kind), "only runs that set positions can be rolled back")
 	}
 	for _, c := range info.Clusters {
@@ -215,6 +217,8 @@ func (b *rollback) one(ctx context.Context, name string, wrote *groupLog) (Group
 		})
 	case st == asAfter && mine != nil && mine.status != statusNone:
 		return b.finished(ctx, &t, r)
+	case st == asAfter && len(t.Writes) == 0 && wrote.first.DeleteGroup:
+		return GroupReport{Name: name, Result: Unchanged, Detail: "the group that was deleted had no positions: there is nothing to restore, and it exists again when a consumer joins"}, nil
 	case st == asAfter:
 		return GroupReport{Name: name, Result: Unchanged, Detail: "it is as it was before the run"}, nil
 	case !r.Group.Stopped():

@@ -84,16 +84,20 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 			})
 		}
 	}
-	// Given positions leave alone what they do not name.
-	if len(g.Sources) > 0 {
+	// Given positions leave alone what they do not name; a group that is
+	// deleted loses whatever it has.
+	if len(g.Sources) > 0 || g.Delete {
 		for _, p := range sortedPartitions(r.Positions) {
-			if topics[p.Topic] && !known[p] {
+			if (g.Delete || topics[p.Topic]) && !known[p] {
 				out = append(out, Problem{
 					Topic: p.Topic, Partition: p.Partition, Reason: ReasonTargetMoved,
 					Detail: fmt.Sprintf("the target group had no position here and is at %d", r.Positions[p].Offset),
 				})
 			}
 		}
+	}
+	if g.Delete && !exists(r.Group) && len(out) == 0 {
+		out = append(out, Problem{Reason: ReasonTargetMoved, Detail: "the group does not exist any more"})
 	}
 	if exists(r.Group) && !g.Target.Exists && len(r.Positions) > 0 && len(out) == 0 {
 		out = append(out, Problem{Reason: ReasonTargetMoved, Detail: "the target group did not exist and has positions now"})
@@ -206,14 +210,14 @@ func (gr *ground) problems(p *Plan, g *Group) []Problem {
 }
 
 // changed says how a topic is not the one that was pinned.
-func changed(t topic.Topic, id topic.ID, partitions int) string {
+func changed(t topic.Topic, id topic.ID, count int) string {
 	switch {
 	case t.Err != nil:
 		return fmt.Sprintf("cannot be used: %v", t.Err)
 	case t.ID != id && (!t.ID.IsZero() || !id.IsZero()):
 		return fmt.Sprintf("was deleted and created again: its ID was %s and is %s", id, t.ID)
-	case partitions != 0 && len(t.Partitions) != partitions:
-		return fmt.Sprintf("had %d partitions and has %d", partitions, len(t.Partitions))
+	case count != 0 && len(t.Partitions) != count:
+		return fmt.Sprintf("had %s and has %d", partitions(count), len(t.Partitions))
 	}
 	return ""
 }
@@ -243,7 +247,7 @@ func missingRights(ctx context.Context, to *Side, tasks map[string]task) (map[st
 	out := map[string][]Problem{}
 	for name, t := range tasks {
 		need := []string{"READ"}
-		if len(t.deletes()) > 0 || len(t.reverse().deletes()) > 0 || !t.Existed {
+		if len(t.deletes()) > 0 || len(t.reverse().deletes()) > 0 || !t.Existed || t.DeleteGroup {
 			need = append(need, "DELETE")
 		}
 		for _, op := range need {

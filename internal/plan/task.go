@@ -19,7 +19,9 @@ type task struct {
 
 // reverse is the task that restores what was before.
 func (t *beginBody) reverse() *beginBody {
-	out := &beginBody{Group: t.Group, Attempt: t.Attempt, Existed: true, DeleteGroup: !t.Existed}
+	// What is done with a group itself is turned round, too: one that was
+	// deleted does not exist before it is restored.
+	out := &beginBody{Group: t.Group, Attempt: t.Attempt, Existed: !t.DeleteGroup, DeleteGroup: !t.Existed}
 	for _, e := range t.Writes {
 		out.Writes = append(out.Writes, edit{Topic: e.Topic, Partition: e.Partition, Before: e.After, After: e.Before})
 	}
@@ -125,7 +127,7 @@ func capProblems(ps []Problem) []Problem {
 
 // taskOf is what a plan does with a group that is as the plan found it.
 func taskOf(g *Group) task {
-	t := task{plan: g, beginBody: beginBody{Group: g.Name, Existed: g.Target.Exists}}
+	t := task{plan: g, beginBody: beginBody{Group: g.Name, Existed: g.Target.Exists, DeleteGroup: g.Delete}}
 	for i := range g.Positions {
 		if q := &g.Positions[i]; q.Writes() {
 			e := edit{Topic: q.Topic, Partition: q.Partition, Before: q.Before}

@@ -35,7 +35,7 @@ func (g *Group) judge(accept Accept) {
 	switch {
 	case g.Reason != "":
 		g.Verdict = VerdictRefused
-	case blocked == 0 && writes == 0:
+	case blocked == 0 && writes == 0 && !g.Delete:
 		g.Verdict = VerdictNothing
 	case blocked == 0:
 		g.Verdict = VerdictApply
