@@ -30,7 +30,7 @@ func fake(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 // open connects to a fake.
 func open(t *testing.T, f *kfake.Cluster, change ...func(*Login)) *Cluster {
 	t.Helper()
-	l := Login{Name: "test", Seeds: f.ListenAddrs(), RequestTimeout: 10 * time.Second}
+	l := Login{Name: "test", Seeds: f.ListenAddrs(), RequestTimeout: time.Minute}
 	for _, ch := range change {
 		ch(&l)
 	}
@@ -133,7 +133,7 @@ func deadPort(t *testing.T) string {
 func connectError(t *testing.T, l Login, o *Options) *ConnectError {
 	t.Helper()
 	if l.DialTimeout == 0 {
-		l.DialTimeout = 5 * time.Second
+		l.DialTimeout = 30 * time.Second
 	}
 	c, err := Open(t.Context(), l, o)
 	if err == nil {
@@ -175,8 +175,8 @@ func TestOpenSilentAddress(t *testing.T) {
 	}
 	defer l.Close()
 	start := time.Now()
-	e := connectError(t, Login{Seeds: []string{l.Addr().String()}, DialTimeout: 300 * time.Millisecond}, nil)
-	if e.Stage != StageRequest || !strings.Contains(e.Hint, "security protocol") || time.Since(start) > 3*time.Second {
+	e := connectError(t, Login{Seeds: []string{l.Addr().String()}, DialTimeout: time.Second}, nil)
+	if e.Stage != StageRequest || !strings.Contains(e.Hint, "security protocol") || time.Since(start) > 20*time.Second {
 		t.Fatalf("%+v after %s", e, time.Since(start))
 	}
 }

@@ -119,10 +119,14 @@ type verdict struct {
 	backoff bool
 }
 
-func (v *verdict) retry(p *pending, err error) {
+// retry has an ask sent again. A try that the end of ctx cut off says nothing of
+// the brokers: the error of the one before it stands.
+func (v *verdict) retry(ctx context.Context, p *pending, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	p.err = err
+	if p.err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		p.err = err
+	}
 	v.again[p.index] = true
 	v.backoff = true
 }
@@ -145,7 +149,7 @@ func (c *Cluster) round(ctx context.Context, todo []*pending, out []batch.Chunk)
 	meta, err := c.leaders(ctx, names)
 	if err != nil {
 		for _, p := range todo {
-			v.retry(p, err)
+			v.retry(ctx, p, err)
 		}
 		return v
 	}
@@ -157,7 +161,7 @@ func (c *Cluster) round(ctx context.Context, todo []*pending, out []batch.Chunk)
 			byBroker[leader] = append(byBroker[leader], p)
 		case again:
 			c.meta.forget(p.ask.Partition.Topic)
-			v.retry(p, err)
+			v.retry(ctx, p, err)
 		default:
 			out[p.index].Err = err
 		}
@@ -324,7 +328,7 @@ func (c *Cluster) send(ctx context.Context, broker int32, r packed, v *verdict, 
 			}
 			// The broker may be gone: ask who leads now.
 			c.meta.forget(p.ask.Partition.Topic)
-			v.retry(p, err)
+			v.retry(ctx, p, err)
 		}
 		return
 	}
@@ -340,12 +344,12 @@ func (c *Cluster) send(ctx context.Context, broker int32, r packed, v *verdict, 
 				continue // not asked for, or answered twice
 			}
 			delete(r.parts, id)
-			c.judge(p, &t.Partitions[i], r.shared, v, out)
+			c.judge(ctx, p, &t.Partitions[i], r.shared, v, out)
 		}
 	}
 	for _, p := range r.parts {
 		c.meta.forget(p.ask.Partition.Topic)
-		v.retry(p, errNoAnswer)
+		v.retry(ctx, p, errNoAnswer)
 	}
 }
 
@@ -366,12 +370,12 @@ func (c *Cluster) request(ctx context.Context, broker int32, req kmsg.Request) (
 }
 
 // judge takes the answer for one partition, or has it asked again.
-func (c *Cluster) judge(p *pending, rp *kmsg.FetchResponseTopicPartition, shared bool, v *verdict, out []batch.Chunk) {
+func (c *Cluster) judge(ctx context.Context, p *pending, rp *kmsg.FetchResponseTopicPartition, shared bool, v *verdict, out []batch.Chunk) {
 	err := kerr.ErrorForCode(rp.ErrorCode)
 	if err != nil && (transient(err) || errors.Is(err, kerr.UnknownTopicOrPartition)) {
 		// The metadata says whether the topic is gone or only its leader.
 		c.meta.forget(p.ask.Partition.Topic)
-		v.retry(p, err)
+		v.retry(ctx, p, err)
 		return
 	}
 	chunk := emptyChunk(p.ask)

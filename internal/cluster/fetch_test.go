@@ -229,18 +229,37 @@ func TestFetchRetriesWhatPasses(t *testing.T) {
 func TestFetchGivesUp(t *testing.T) {
 	t.Parallel()
 	f := fake(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "a"))
-	c := open(t, f, func(l *Login) { l.RequestTimeout = 400 * time.Millisecond })
+	c := open(t, f, func(l *Login) { l.RequestTimeout = 2 * time.Second })
 	produce(t, c, part("a", 1), encode(t, batch.EncodeOptions{}, "0"))
 	f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Partitions: []int32{0}, Err: kerr.NotLeaderForPartition, Count: -1})
 	got, err := c.Fetch(t.Context(), []batch.Ask{{Partition: part("a", 0)}, {Partition: part("a", 1)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !errors.Is(got[0].Err, kerr.NotLeaderForPartition) || !strings.Contains(got[0].Err.Error(), "400ms") {
+	if !errors.Is(got[0].Err, kerr.NotLeaderForPartition) || !strings.Contains(got[0].Err.Error(), "2s") {
 		t.Fatal(got[0].Err)
 	}
 	if got[1].Err != nil || len(got[1].Raw) == 0 {
 		t.Fatalf("%+v", got[1])
+	}
+}
+
+// What the broker said is worth more than that time ran out while asking again.
+func TestFetchGivesUpWithTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	f := fake(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "a"))
+	c := open(t, f, func(l *Login) { l.RequestTimeout = time.Second })
+	if _, err := c.Fetch(t.Context(), []batch.Ask{{Partition: part("a", 0)}}); err != nil {
+		t.Fatal(err) // from here on the leader is known
+	}
+	f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: -1})
+	f.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		return nil, nil, true // no answer
+	})
+	got, err := c.Fetch(t.Context(), []batch.Ask{{Partition: part("a", 0)}})
+	if err != nil || !errors.Is(got[0].Err, kerr.NotLeaderForPartition) {
+		t.Fatal(err, got)
 	}
 }
 
