@@ -182,7 +182,8 @@ func TestCommitFollowsTheCoordinator(t *testing.T) {
 func TestCommitGivesUpOnACoordinatorThatNeverIs(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	c := New(b.connect(t), &Options{RequestTimeout: 2 * time.Second})
+	// Its last quarter is for the last answer.
+	c := New(b.connect(t), &Options{RequestTimeout: 4 * time.Second})
 	b.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.KeepControl()
 		return answerCommit("*", "*", kerr.NotCoordinator.Code)(r)

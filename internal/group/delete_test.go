@@ -121,9 +121,10 @@ func TestDeletionsUnanswered(t *testing.T) {
 func TestWriteToAClusterThatIsGone(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	c := New(b.connect(t), &Options{RequestTimeout: 300 * time.Millisecond})
-	commit(t, c, "shop", at("orders", 0, 5, ""))
+	conn := b.connect(t)
+	commit(t, New(conn, nil), "shop", at("orders", 0, 5, ""))
 	b.Close()
+	c := New(conn, &Options{RequestTimeout: 300 * time.Millisecond})
 	err := c.DeleteGroup(t.Context(), "shop")
 	if err == nil || errors.Is(err, ErrUnanswered) {
 		t.Errorf("error %v, want one that says that nothing was sent", err)

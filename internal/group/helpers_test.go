@@ -95,7 +95,7 @@ func (b *broker) connect(t *testing.T, opts ...kgo.Opt) *connection {
 
 func (b *broker) groups(t *testing.T, opts ...kgo.Opt) *Client {
 	t.Helper()
-	return New(b.connect(t, opts...), &Options{RequestTimeout: 5 * time.Second, UnstableWait: 150 * time.Millisecond})
+	return New(b.connect(t, opts...), &Options{RequestTimeout: time.Minute, UnstableWait: 150 * time.Millisecond})
 }
 
 // as logs in as a user of a cluster that has passwords.
