@@ -53,24 +53,25 @@ func decompress(src []byte, codec Codec) ([]byte, error) {
 	return out, err
 }
 
+// compressors has one compressor per codec for everything here: each keeps a
+// pool of encoders, and an encoder of zstd alone is several MiB.
+var compressors = map[Codec]func() (kgo.Compressor, error){
+	Gzip:   sync.OnceValues(func() (kgo.Compressor, error) { return kgo.DefaultCompressor(kgo.GzipCompression()) }),
+	Snappy: sync.OnceValues(func() (kgo.Compressor, error) { return kgo.DefaultCompressor(kgo.SnappyCompression()) }),
+	LZ4:    sync.OnceValues(func() (kgo.Compressor, error) { return kgo.DefaultCompressor(kgo.Lz4Compression()) }),
+	Zstd:   sync.OnceValues(func() (kgo.Compressor, error) { return kgo.DefaultCompressor(kgo.ZstdCompression()) }),
+}
+
 // compress applies a codec with its default level.
 func compress(src []byte, codec Codec) ([]byte, error) {
-	var choice kgo.CompressionCodec
-	switch codec {
-	case None:
+	if codec == None {
 		return src, nil
-	case Gzip:
-		choice = kgo.GzipCompression()
-	case Snappy:
-		choice = kgo.SnappyCompression()
-	case LZ4:
-		choice = kgo.Lz4Compression()
-	case Zstd:
-		choice = kgo.ZstdCompression()
-	default:
+	}
+	compressor, ok := compressors[codec]
+	if !ok {
 		return nil, fmt.Errorf("unknown compression codec %d", codec)
 	}
-	c, err := kgo.DefaultCompressor(choice)
+	c, err := compressor()
 	if err != nil {
 		return nil, fmt.Errorf("making a %s compressor: %w", codec, err)
 	}
