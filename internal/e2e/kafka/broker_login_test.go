@@ -112,7 +112,7 @@ func jaas(mechanism, name, pass string) properties {
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(pass)
 	return properties{
 		"sasl.mechanism":   mechanism,
-		"sasl.jaas.config": fmt.Sprintf(`%s required username="%s" password="%s";`, module, name, quoted),
+		"sasl.jaas.config": module + ` required username="` + name + `" password="` + quoted + `";`,
 	}
 }
 

@@ -72,6 +72,7 @@ func (n *node) bounds(t *testing.T, p topic.Partition) topic.Bounds {
 // What each release says that it can, and the topic IDs that come of it.
 func TestVersions(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		v := n.c.Versions()
 		old, newest := n.k.Version == kafkatest.Old, n.k.Version == kafkatest.Newest
 		got := map[string]bool{
@@ -113,6 +114,7 @@ func TestVersions(t *testing.T) {
 // at, below and above the ends, and by time.
 func TestFetchAndBounds(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		name := kafkatest.Name(t, "plain")
 		n.create(t, name, 2, nil)
 		full, empty := part(name, 0), part(name, 1)
@@ -184,6 +186,7 @@ func checkSince(t *testing.T, n *node, full, empty topic.Partition, begin time.T
 // Many partitions in one call, larger together than one answer may be.
 func TestFetchOfManyPartitions(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		name := kafkatest.Name(t, "many")
 		const partitions = 12
 		n.create(t, name, partitions, nil)
@@ -219,6 +222,7 @@ func TestFetchOfManyPartitions(t *testing.T) {
 // markers say, and the open one is named where the release can.
 func TestTransactionsInTheLog(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		name := kafkatest.Name(t, "tx")
 		n.create(t, name, 1, nil)
 		p := part(name, 0)
@@ -301,6 +305,7 @@ func checkOpen(t *testing.T, n *node, p topic.Partition, first entry) {
 // Where leader epochs end, on a partition that has had one leader.
 func TestEpochEnd(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		name := kafkatest.Name(t, "epochs")
 		n.create(t, name, 1, nil)
 		p := part(name, 0)

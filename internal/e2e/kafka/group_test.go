@@ -172,6 +172,7 @@ func (n *node) checkFree(t *testing.T, id, orders string) {
 // session times out.
 func TestStaticMemberThatIsGone(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		orders, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "shop")
 		n.create(t, orders, 1, nil)
 		cl := n.k.Client(t, kgo.ConsumerGroup(id), kgo.ConsumeTopics(orders), kgo.InstanceID("till-7"), kgo.SessionTimeout(4e9), kgo.HeartbeatInterval(5e8))
@@ -205,6 +206,7 @@ func (p pinned) MaxVersion() int16 { return p.max }
 // final position, and afterwards the one that the transaction decided.
 func TestUnstable(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		orders, out, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "out"), kafkatest.Name(t, "shop")
 		n.create(t, orders, 2, nil)
 		n.create(t, out, 1, nil)
@@ -271,6 +273,7 @@ func (n *node) pendingCommit(t *testing.T, out topic.Partition, id string, p top
 // One commit is taken for a topic and refused for another that is not there.
 func TestCommitTakenInPart(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
+		t.Helper()
 		orders, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "shop")
 		n.create(t, orders, 1, nil)
 		gone := part(kafkatest.Name(t, "gone"), 0)

@@ -128,6 +128,7 @@ func (n *node) compact(t *testing.T, p topic.Partition) {
 // A compacted source, copied after compaction: the copy has no holes.
 func TestCompactedThenCopied(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, compacting(), nil)
 		r.from.keyed(t, r.src, 600, 90)
 		r.from.compact(t, r.src)
@@ -140,6 +141,7 @@ func TestCompactedThenCopied(t *testing.T) {
 // source has lost.
 func TestCopiedThenCompacted(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, compacting(), nil)
 		r.from.keyed(t, r.src, 600, 90)
 		r.move(t, committed)
@@ -151,6 +153,7 @@ func TestCopiedThenCompacted(t *testing.T) {
 // Both sides are compacted after the copy, and the mover has not come to the end.
 func TestBothCompacted(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, compacting(), compacting())
 		r.from.keyed(t, r.src, 600, 90)
 		r.moveBelow(t, 560, committed)
@@ -192,6 +195,7 @@ func (n *node) transactions(t *testing.T, p topic.Partition) {
 // and aborted records are holes, and the open transaction is waited for.
 func TestTransactionsCopiedCommitted(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, nil, nil)
 		r.from.transactions(t, r.src)
 		r.move(t, committed)
@@ -203,6 +207,7 @@ func TestTransactionsCopiedCommitted(t *testing.T) {
 // by default.
 func TestTransactionsCopiedUncommitted(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, nil, nil)
 		r.from.transactions(t, r.src)
 		r.move(t, committed, aborted, undecided)
@@ -214,6 +219,7 @@ func TestTransactionsCopiedUncommitted(t *testing.T) {
 // records of others between, and an attempt that is still open.
 func TestTransactionalTarget(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, nil, nil)
 		src := r.from.manual(t)
 		for i := range 20 {
@@ -257,6 +263,7 @@ func (r *route) checkOpenHold(t *testing.T, p *pair) {
 // Passes: the whole, a piece of it again, the rest; then one that is running.
 func TestSeveralPasses(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
+		t.Helper()
 		r.create(t, nil, nil)
 		produce(t, r.from.manual(t), numbered(r.src, 0, 300)...)
 		rs, out := copies(r.from.scan(t, r.src), r.tgt), r.to.manual(t)
