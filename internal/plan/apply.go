@@ -120,40 +120,50 @@ func foreign(pinned Cluster, s *Side) error {
 
 // open finds the run of the plan, or creates it. done: there is nothing to do.
 func (a *applier) open(ctx context.Context) (done bool, err error) {
-	ids, err := run.ByPlan(ctx, a.bucket, a.digest)
-	if err != nil {
-		return false, err
+	last, done, err := a.find(ctx)
+	if err != nil || done || last != "" && !a.in.Again {
+		return done, err
 	}
-	last := ""
-	if len(ids) > 0 {
-		last = ids[len(ids)-1]
-		if a.run, err = run.Open(ctx, a.bucket, last, a.in.Run); err != nil {
-			return false, err
-		}
-		if a.history, err = replay(ctx, a.run); err != nil {
-			return false, err
-		}
+	return false, a.create(ctx, last)
+}
+
+// find looks for the last run of the plan, and reads its journal. It writes
+// nothing.
+func (a *applier) find(ctx context.Context) (last string, done bool, err error) {
+	ids, err := run.ByPlan(ctx, a.bucket, a.digest)
+	if err != nil || len(ids) == 0 {
+		return "", false, err
+	}
+	last = ids[len(ids)-1]
+	if a.run, err = run.Open(ctx, a.bucket, last, a.in.Run); err != nil {
+		return last, false, err
+	}
+	if a.history, err = replay(ctx, a.run); err != nil {
+		return last, false, err
 	}
 	switch {
-	case last == "":
 	case a.in.Again:
 		if open, _ := a.history.open(); open {
-			return false, a.error(ErrRun, "run "+last+" is not finished", "kferry apply with the same plan finishes it")
+			err = a.error(ErrRun, "run "+last+" is not finished", "kferry apply with the same plan finishes it")
 		}
+		return last, false, err
 	case a.history.rollback != "":
-		return false, a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", last, a.history.rollback), "plan again")
+		return last, false, a.rolledBack()
 	case a.finished():
 		a.report.AlreadyApplied = true
 		a.report.Run, a.report.Snapshot = last, firstOf(a.history.snapshots)
 		for name := range a.todo {
 			a.report.Groups = append(a.report.Groups, fromJournal(name, a.history.groups[name]))
 		}
-		return true, nil
+		return last, true, nil
 	default:
 		a.report.Run, a.report.Resumed = last, a.history.entries > 0
-		return false, nil
+		return last, false, nil
 	}
-	return false, a.create(ctx, last)
+}
+
+func (a *applier) rolledBack() error {
+	return a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", a.run.ID(), a.history.rollback), "plan again")
 }
 
 func firstOf(list []string) string {
@@ -234,19 +244,12 @@ func (a *applier) reportRest() {
 func (a *applier) carryOut(ctx context.Context) error {
 	// The journal may have grown since it was read without the lease.
 	if a.history.rollback != "" {
-		return a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", a.run.ID(), a.history.rollback), "plan again")
+		return a.rolledBack()
 	}
 	if err := a.run.Attach(ctx, "plan", Format, Version, a.plan); err != nil {
 		return err
 	}
-	pending := map[string]*Group{}
-	for name, g := range a.todo {
-		if l := a.history.groups[name]; l != nil && l.final() {
-			a.report.Groups = append(a.report.Groups, fromJournal(name, l))
-			continue
-		}
-		pending[name] = g
-	}
+	pending := a.pending()
 	if open, timeout := a.history.open(); open {
 		if err := a.waitLate(ctx, timeout); err != nil {
 			return unlessStopped(err)
@@ -257,10 +260,7 @@ func (a *applier) carryOut(ctx context.Context) error {
 		return unlessStopped(err)
 	}
 	if stale := a.staleNames(pending, seen); a.in.AllOrNothing && len(stale) > 0 && len(a.history.groups) == 0 {
-		for _, name := range stale {
-			a.report.Groups = append(a.report.Groups, staleReport(name, seen[name].problems()))
-		}
-		return a.error(ErrStale, fmt.Sprintf("group %q: %s", stale[0], seen[stale[0]].problems()[0].Detail), "plan again, or leave out --all-or-nothing")
+		return a.allOrNothing(stale, seen)
 	}
 	if err := a.saveBefore(ctx, seen, ground); err != nil {
 		return err
@@ -268,6 +268,27 @@ func (a *applier) carryOut(ctx context.Context) error {
 	return a.each(ctx, sortedKeys(pending), func(ctx context.Context, name string) (GroupReport, error) {
 		return a.one(ctx, pending[name], seen[name])
 	})
+}
+
+// pending are the groups that are not final; those that are go to the report.
+func (a *applier) pending() map[string]*Group {
+	out := map[string]*Group{}
+	for name, g := range a.todo {
+		if l := a.history.groups[name]; l != nil && l.final() {
+			a.report.Groups = append(a.report.Groups, fromJournal(name, l))
+			continue
+		}
+		out[name] = g
+	}
+	return out
+}
+
+// allOrNothing refuses all groups because of those that are stale.
+func (a *applier) allOrNothing(stale []string, seen map[string]*checked) error {
+	for _, name := range stale {
+		a.report.Groups = append(a.report.Groups, staleReport(name, seen[name].problems()))
+	}
+	return a.error(ErrStale, fmt.Sprintf("group %q: %s", stale[0], seen[stale[0]].problems()[0].Detail), "plan again, or leave out --all-or-nothing")
 }
 
 // unlessStopped makes no error of being asked to stop: the report says what was

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -174,35 +173,11 @@ func (x *execution) end(ctx context.Context, err error) error {
 func (x *execution) takeSnapshot(ctx context.Context, kind snapshot.TriggerKind, readings map[string]group.Reading, topics map[string]topic.Topic, bounds map[topic.Partition]topic.Bounds) error {
 	c := x.to.cluster()
 	s := &snapshot.Snapshot{Summary: snapshot.Summary{
-		Created: x.now().UTC(), ClusterID: c.ID, ClusterName: c.Name, Bootstrap: c.Bootstrap, Tool: x.tool, Complete: true,
+		Created: x.now().UTC(), ClusterID: c.ID, ClusterName: c.Name, Bootstrap: c.Bootstrap, Tool: x.tool,
 		Trigger: snapshot.Trigger{Kind: kind, Run: x.run.ID()}, Description: "before " + string(kind) + " " + x.run.ID(),
 	}}
 	names := sortedKeys(readings)
-	for _, name := range names {
-		r := readings[name]
-		g := snapshot.Group{
-			Name: name, Kind: string(r.Group.Kind), State: string(r.Group.State), Exists: exists(r.Group),
-			Protocol: r.Group.Protocol, Members: len(r.Group.Members),
-		}
-		for _, p := range sortedPartitions(r.Positions) {
-			have := r.Positions[p]
-			sp := snapshot.Position{
-				Topic: p.Topic, Partition: p.Partition, Offset: have.Offset, LeaderEpoch: have.LeaderEpoch,
-				Metadata: have.Metadata, TopicID: topics[p.Topic].ID,
-			}
-			if b, ok := bounds[p]; ok && b.Err == nil {
-				lag := max(0, b.End-have.Offset)
-				sp.LogStart, sp.LogEnd, sp.Lag = &b.Start, &b.End, &lag
-			}
-			g.Positions = append(g.Positions, sp)
-		}
-		g.Exists = g.Exists || len(g.Positions) > 0
-		for _, missing := range r.Complete.Missing {
-			s.Complete = false
-			s.Incomplete = append(s.Incomplete, fmt.Sprintf("group %q: %s", name, missing))
-		}
-		s.Groups = append(s.Groups, g)
-	}
+	FillSnapshot(s, readings, topics, bounds)
 	id, err := snapshot.Save(ctx, x.bucket, s)
 	if err != nil {
 		return &fatal{err}

@@ -118,9 +118,13 @@ type history struct {
 	entries    int
 }
 
+func newHistory() *history {
+	return &history{groups: map[string]*groupLog{}, rolledBack: map[string]bool{}}
+}
+
 // replay reads the journal of a run.
 func replay(ctx context.Context, r *run.Run) (*history, error) {
-	h := &history{groups: map[string]*groupLog{}, rolledBack: map[string]bool{}}
+	h := newHistory()
 	for e, err := range r.Entries(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the journal of run %s: %w", r.ID(), err)

@@ -7,6 +7,8 @@ type Result string
 
 // The results.
 const (
+	// Ready: Apply would write the group now (Rehearse only).
+	Ready Result = "ready"
 	// Applied: committed and read back, by this call.
 	Applied Result = "applied"
 	// AlreadyApplied: done by an earlier call of the same run, not touched now.
@@ -42,10 +44,12 @@ type Report struct {
 	// AlreadyApplied: the run was finished before; nothing was done now.
 	AlreadyApplied bool `json:"already_applied"`
 	// Resumed: an earlier call had begun the run.
-	Resumed bool          `json:"resumed"`
-	Started time.Time     `json:"started"`
-	Ended   time.Time     `json:"ended"`
-	Groups  []GroupReport `json:"groups"`
+	Resumed bool `json:"resumed"`
+	// CheckOnly: nothing was written, not even to the state (Rehearse).
+	CheckOnly bool          `json:"check_only,omitempty"`
+	Started   time.Time     `json:"started"`
+	Ended     time.Time     `json:"ended"`
+	Groups    []GroupReport `json:"groups"`
 }
 
 // GroupReport is what became of one group.
@@ -79,7 +83,7 @@ type Problem struct {
 func (r *Report) Complete() bool {
 	for i := range r.Groups {
 		switch r.Groups[i].Result {
-		case Applied, AlreadyApplied, Unchanged, RolledBack:
+		case Ready, Applied, AlreadyApplied, Unchanged, RolledBack:
 		case Blocked, Stale, Refused, TakenBack, TakenOver, Failed, NotTried:
 			return false
 		}

@@ -115,7 +115,7 @@ func (v *verifier) readJournal(ctx context.Context) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	v.history = &history{groups: map[string]*groupLog{}, rolledBack: map[string]bool{}}
+	v.history = newHistory()
 	if len(ids) == 0 {
 		return nil
 	}
@@ -171,6 +171,13 @@ func (v *verifier) group(g *Group, r group.Reading, proofs map[proofKey]proofAns
 			out.Result, out.Detail = p.Check, p.Detail
 		}
 		out.Positions = append(out.Positions, p)
+	}
+	if g.Delete && exists(r.Group) && out.Result == AsWritten {
+		out.Result, out.Detail = MovedOn, "the plan deleted the group, and it exists again"
+		if j := v.journalled(g.Name); j.known && !j.inForce {
+			out.Result, out.Detail = NotApplied, "the group still exists"
+		}
+		v.report.Counts[out.Result]++
 	}
 	for _, missing := range r.Complete.Missing {
 		v.find(Warning, g.Name, missing)

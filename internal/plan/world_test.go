@@ -378,3 +378,24 @@ func (w *world) deleteRecords(n *node, p topic.Partition, to int64) error {
 	}
 	return resp.Error()
 }
+
+// refusesWrites fails the test when something is written.
+type refusesWrites struct {
+	Committer
+	t *testing.T
+}
+
+func (r *refusesWrites) Commit(context.Context, string, []position.Position) (map[topic.Partition]error, error) {
+	r.t.Error("something was committed")
+	return nil, errKilled
+}
+
+func (r *refusesWrites) DeleteOffsets(context.Context, string, []topic.Partition) (map[topic.Partition]error, error) {
+	r.t.Error("offsets were deleted")
+	return nil, errKilled
+}
+
+func (r *refusesWrites) DeleteGroup(context.Context, string) error {
+	r.t.Error("a group was deleted")
+	return errKilled
+}

@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
+	"github.com/kferry/kferry/internal/store/memstore"
+)
+
+// TestRehearse: what Apply would do is said, and nothing at all is written.
+func TestRehearse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*testing.T, *world, *Plan, *ApplyInput)
+		want   Result
+		reason Reason
+		err    error
+	}{
+		"ready": {want: Ready},
+		"the source has moved": {
+			change: func(_ *testing.T, w *world, _ *Plan, _ *ApplyInput) { w.commit(w.source, "app", at{part("orders", 0): "6"}) },
+			want:   Stale, reason: ReasonSourceMoved,
+		},
+		"all or nothing": {
+			change: func(_ *testing.T, w *world, _ *Plan, in *ApplyInput) {
+				w.commit(w.source, "app", at{part("orders", 0): "6"})
+				in.AllOrNothing = true
+			},
+			want: Stale, reason: ReasonSourceMoved, err: ErrStale,
+		},
+		"the target has members": {
+			change: func(_ *testing.T, w *world, _ *Plan, _ *ApplyInput) { w.join(w.target, "app") },
+			want:   Refused, reason: ReasonGroupActive,
+		},
+		"applied before": {
+			change: func(_ *testing.T, w *world, p *Plan, _ *ApplyInput) { w.apply(p) },
+			want:   AlreadyApplied,
+		},
+		"died in the middle": {
+			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) { dieAtCommit(t, w, p) },
+			want:   Ready,
+		},
+		"died in the middle, and somebody went on": {
+			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) {
+				dieAtCommit(t, w, p)
+				w.commit(w.target, "app", at{part("orders", 0): "9 mine"})
+			},
+			want: TakenOver, reason: ReasonElsewhere,
+		},
+		"rolled back": {
+			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) {
+				if _, err := Rollback(t.Context(), w.apply(p).Run, w.rollbackInput()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			err: ErrRun,
+		},
+		"rolled back, and again": {
+			change: func(t *testing.T, w *world, p *Plan, in *ApplyInput) {
+				if _, err := Rollback(t.Context(), w.apply(p).Run, w.rollbackInput()); err != nil {
+					t.Fatal(err)
+				}
+				in.Again = true
+			},
+			want: Ready,
+		},
+		"held by another process": {
+			change: func(t *testing.T, w *world, p *Plan, in *ApplyInput) {
+				dieAtCommit(t, w, p)
+				in.Run = &run.Options{Gone: func(run.Who) bool { return false }}
+			},
+			err: run.ErrHeld,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.usual()
+			p := w.build()
+			in := w.applyInput()
+			if c.change != nil {
+				c.change(t, w, p, &in)
+			}
+			before := w.positions(w.target, "app")
+			// Step 1 of a write is the last one.
+			k := &killer{at: 1}
+			_, to, _ := w.kill(&killer{})
+			to.Read = in.To.Read
+			to.Write = &refusesWrites{to.Write, t}
+			in.To = to
+			_, _, in.Bucket = w.kill(k)
+			rep, err := Rehearse(t.Context(), p, in)
+			if !errors.Is(err, c.err) {
+				t.Fatalf("error %v, want %v", err, c.err)
+			}
+			if k.steps != 0 {
+				t.Errorf("the state was written: %v", k.names)
+			}
+			if c.want != "" {
+				if g := rep.Groups[0]; g.Result != c.want || g.Reason != c.reason || !rep.CheckOnly {
+					t.Errorf("group: %+v", g)
+				}
+			}
+			if d := cmp.Diff(before, w.positions(w.target, "app")); d != "" {
+				t.Errorf("the group was changed (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// dieAtCommit leaves a run of the plan with a group in the middle.
+func dieAtCommit(t *testing.T, w *world, p *Plan) {
+	t.Helper()
+	in := w.applyInput()
+	for n := 1; ; n++ {
+		w.mem = memstore.New()
+		w.bucket = store.New(w.mem, "mem://state", nil)
+		k := &killer{at: n, after: true}
+		var from Side
+		from, in.To, in.Bucket = w.kill(k)
+		in.From = &from
+		_, _ = Apply(t.Context(), p, in) // what it answers is that of a dead process
+		if k.dead && k.names[n-1] == "commit app" {
+			return
+		}
+		if !k.dead {
+			t.Fatal("nothing was committed")
+		}
+	}
+}
