@@ -85,6 +85,9 @@ func (s *solver) skipsAborted(ctx context.Context) (bool, error) {
 		return s.aborted.skips, nil
 	}
 	s.aborted.asked = true
+	if cfg := s.req.TargetTopic.Config; !cfg.Known || cfg.Compacted {
+		return false, nil // compaction on the target may have taken the copy
+	}
 	for next, step := s.end.h+1, int64(256); next > s.src.bounds.Start; step *= 4 {
 		from := max(s.src.bounds.Start, next-step)
 		last, err := s.lastAborted(ctx, from, next)
