@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
 )
 
@@ -57,47 +55,72 @@ func runApply(ctx context.Context, f *Factory, o *applyOptions, path string) err
 	if err != nil {
 		return err
 	}
-	if o.write.dryRun {
-		return o.showOnly(f, p)
-	}
 	from, to, err := f.openPlan(ctx, p, &o.pair)
 	if err != nil {
 		return unchanged(err)
 	}
-	preview := planView{w: f.stderr(), paint: f.errPaint()}
+	in := o.input(from, to)
+	if o.write.dryRun {
+		return f.rehearse(ctx, p, in, &o.write, o.output.value)
+	}
+	if err := o.write.named(f, to); err != nil {
+		return err
+	}
 	if p.Summary.Applicable > 0 && !o.write.yes {
-		if err := preview.show(p); err != nil {
+		if err := (planView{w: f.stderr(), paint: f.errPaint()}).show(p); err != nil {
 			return err
 		}
-		if err := f.confirmWrite(ctx, to, fmt.Sprintf("Commit %s on %s?", count(p.Summary.Applicable, "group", "groups"), clusterText(p.Target))); err != nil {
+		if err := f.confirmPlan(ctx, p, to, &o.write); err != nil {
 			return err
 		}
 	}
+	return f.apply(ctx, p, in, o.write.state, o.output.value)
+}
+
+func (o *applyOptions) input(from, to *side) plan.ApplyInput {
 	settle := o.settle.length
 	if !o.settle.given.Changed {
 		settle = 0
 	} else if settle == 0 {
 		settle = -1
 	}
-	return f.apply(ctx, p, plan.ApplyInput{
+	return plan.ApplyInput{
 		From: from.planRef(), To: to.plan(), AllOrNothing: o.allOrNothing, Again: o.again,
 		Settle: settle, Command: o.command,
-	}, o.write.state, o.output.value)
+	}
 }
 
-// showOnly shows what the plan would do, without asking the clusters.
-func (o *applyOptions) showOnly(f *Factory, p *plan.Plan) error {
-	var err error
-	if o.output.value == asJSON {
-		err = writeJSON(f.stdout(), planDoc(p))
-	} else {
-		err = planView{w: f.stdout(), paint: f.outPaint()}.show(p)
-	}
+// rehearse shows a plan and what applying it would do now.
+func (f *Factory) rehearse(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w *writeFlags, output string) error {
+	bucket, err := f.bucket(ctx, w.state)
 	if err != nil {
+		return unchanged(err)
+	}
+	in.Bucket, in.Tool, in.Now = bucket, toolName(), f.streams.Now
+	if in.Parallel, err = f.parallel(); err != nil {
 		return err
 	}
-	f.remark("Nothing was changed (--dry-run). Whether the plan, made %s, is still true was not looked at: apply does that first.", stamp(p.Created))
-	return planVerdict(p)
+	st := &stages{f: f}
+	in.Progress = st.event
+	report, err := plan.Rehearse(ctx, p, in)
+	st.end()
+	if report == nil {
+		return unchanged(err)
+	}
+	if output != asJSON {
+		if serr := (planView{w: f.stdout(), paint: f.outPaint()}).show(p); serr != nil {
+			return serr
+		}
+		_, _ = fmt.Fprintln(f.stdout()) // a closed pipe shows when the report is written
+	}
+	if serr := f.showReport("apply", report, output); serr != nil {
+		return errors.Join(err, serr)
+	}
+	f.remark("Nothing was changed (--dry-run).")
+	if err != nil || report.Complete() {
+		return unchanged(err)
+	}
+	return &failure{code: reportCode(report), err: errors.New("not every group could be applied: " + reportSum(report)), state: "nothing was changed"}
 }
 
 // apply runs a plan and shows what became of it.
@@ -108,6 +131,9 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, s
 	}
 	f.sayState()
 	in.Bucket, in.Tool, in.Now = bucket, toolName(), f.streams.Now
+	if in.Parallel, err = f.parallel(); err != nil {
+		return unchanged(err)
+	}
 	st := &stages{f: f}
 	in.Progress = st.event
 	var work context.Context
@@ -180,7 +206,7 @@ func doneSoFar(r *plan.Report) string {
 // reportCode is 3 when something was done or the reasons differ, else the code
 // of the one reason.
 func reportCode(r *plan.Report) int {
-	if r.Count(plan.Applied, plan.AlreadyApplied, plan.RolledBack, plan.Unchanged) > 0 {
+	if r.Count(plan.Ready, plan.Applied, plan.AlreadyApplied, plan.RolledBack, plan.Unchanged) > 0 {
 		return ExitPartial
 	}
 	codes := map[int]bool{}
@@ -205,73 +231,4 @@ func groupCode(g *plan.GroupReport) int {
 		return ExitAuth
 	}
 	return ExitPartial
-}
-
-// readPlan reads a plan file; "-" is stdin.
-func readPlan(f *Factory, path string) (*plan.Plan, error) {
-	r := f.streams.In
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, unchanged(pathError("reading plan", path, err))
-		}
-		defer func() { _ = file.Close() }() // only read
-		r = file
-	}
-	p, err := plan.Read(r, path)
-	return p, unchanged(err)
-}
-
-// openPlan opens the clusters that a plan is about: those that the flags name,
-// else the clusters of the same names in the config file, else the addresses
-// in the plan. The plan room refuses when they are not the same clusters.
-func (f *Factory) openPlan(ctx context.Context, p *plan.Plan, pair *pairFlags) (from, to *side, err error) {
-	if err := pair.checkLogins(); err != nil {
-		return nil, nil, err
-	}
-	target, err := f.planCluster(p.Target, "--to", pair.to, pair.toCommandConfig)
-	if err != nil {
-		return nil, nil, err
-	}
-	if to, err = f.open(ctx, target); err != nil || p.Source == nil {
-		return nil, to, err
-	}
-	if p.SameCluster {
-		return to, to, nil
-	}
-	source, err := f.planCluster(*p.Source, "--from", pair.from, pair.fromCommandConfig)
-	if err != nil {
-		return nil, nil, err
-	}
-	from, err = f.open(ctx, source)
-	return from, to, err
-}
-
-func (f *Factory) planCluster(c plan.Cluster, flag, value, commandConfig string) (api.Cluster, error) {
-	login := loginFlags{commandConfig: commandConfig}
-	if value != "" {
-		found, err := f.anyCluster(flag, value)
-		if err != nil {
-			return found, err
-		}
-		return login.apply(found)
-	}
-	cfg, err := f.loadConfig()
-	if err != nil {
-		return api.Cluster{}, err
-	}
-	found := api.Cluster{Name: c.Name, Bootstrap: c.Bootstrap}
-	if i := slices.IndexFunc(cfg.Config.Clusters, func(k api.Cluster) bool { return k.Name == c.Name }); i >= 0 {
-		found = cfg.Config.Clusters[i]
-	}
-	return login.apply(found)
-}
-
-// confirmWrite asks before something is written. A cluster that the config
-// file protects has to be named.
-func (f *Factory) confirmWrite(ctx context.Context, to *side, question string) error {
-	if to.config.Protected {
-		return f.confirm(ctx, question+" The cluster is protected: type its name.", to.config.Name)
-	}
-	return f.confirm(ctx, question, "yes")
 }

@@ -12,14 +12,14 @@ import (
 func newGroupCmd(f *Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "group COMMAND",
-		Short:   "List, look at and copy consumer groups",
+		Short:   "List, look at, copy and delete consumer groups",
 		GroupID: "groups",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    runParent,
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newGroupListCmd(f), newGroupDescribeCmd(f), newGroupCopyCmd(f))
+	cmd.AddCommand(newGroupListCmd(f), newGroupDescribeCmd(f), newGroupCopyCmd(f), newGroupDeleteCmd(f))
 	return cmd
 }
 

@@ -80,7 +80,6 @@ func runGroupCopy(ctx context.Context, f *Factory, o *groupCopyOptions, args []s
 	if err != nil {
 		return err
 	}
-	f.nearGroups(ctx, s, p)
 	return f.planAndApply(ctx, p, s, s, &o.write, o.output.value, o.command)
 }
 
@@ -156,8 +155,11 @@ func (f *Factory) planAndApply(ctx context.Context, p *plan.Plan, from, to *side
 		}
 		return planVerdict(p)
 	}
+	if err := w.named(f, to); err != nil {
+		return err
+	}
 	if !w.yes {
-		if err := f.confirmWrite(ctx, to, fmt.Sprintf("Commit %s on %s?", count(p.Summary.Applicable, "group", "groups"), clusterText(p.Target))); err != nil {
+		if err := f.confirmPlan(ctx, p, to, w); err != nil {
 			return err
 		}
 	}

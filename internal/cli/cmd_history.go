@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
 )
@@ -100,8 +101,12 @@ func describeRun(ctx context.Context, b *store.Bucket, l run.Listed, now time.Ti
 		return runJSON{Run: l.ID, Clusters: []run.Cluster{}, Error: l.Err.Error()}
 	}
 	i := l.Info
+	status := plan.RunDamaged
+	if r, err := run.Open(ctx, b, l.ID, nil); err == nil {
+		status = plan.Status(ctx, r, now)
+	}
 	return runJSON{
-		Run: l.ID, Kind: string(i.Kind), Status: runStatus(ctx, b, l.ID, now), Command: i.Command, Tool: i.Tool,
+		Run: l.ID, Kind: string(i.Kind), Status: string(status), Command: i.Command, Tool: i.Tool,
 		User: i.Who.User, Host: i.Who.Host, Created: &i.Created, PlanDigest: i.PlanDigest, Undoes: i.Undoes,
 		After: i.After, Clusters: list(i.Clusters),
 	}

@@ -96,7 +96,6 @@ func runPlan(ctx context.Context, f *Factory, o *planOptions) error {
 	if err := o.show(f, p); err != nil {
 		return err
 	}
-	f.nearGroups(ctx, from, p)
 	return o.verdict(p)
 }
 

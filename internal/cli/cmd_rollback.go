@@ -59,16 +59,23 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 	if err != nil {
 		return unchanged(err)
 	}
+	if err := o.write.named(f, to); err != nil {
+		return err
+	}
 	if !o.write.yes {
 		question := fmt.Sprintf("Take back run %s (%s) on cluster %s?", id, r.Info().Command, target.Name)
-		if err := f.confirmWrite(ctx, to, clean(question)); err != nil {
+		if err := f.confirmWrite(ctx, to, clean(question), &o.write); err != nil {
 			return err
 		}
+	}
+	parallel, err := f.parallel()
+	if err != nil {
+		return unchanged(err)
 	}
 	st := &stages{f: f}
 	work, stop := stopOf(ctx)
 	report, err := plan.Rollback(work, id, plan.RollbackInput{
-		To: to.plan(), Bucket: bucket, Stop: stop, Tool: toolName(), Command: o.command,
+		To: to.plan(), Bucket: bucket, Parallel: parallel, Stop: stop, Tool: toolName(), Command: o.command,
 		Now: f.streams.Now, Progress: st.event,
 	})
 	st.end()

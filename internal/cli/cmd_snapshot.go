@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/snapshot"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -90,15 +93,16 @@ func runSnapshotCreate(ctx context.Context, f *Factory, o *snapshotCreateOptions
 	if err != nil {
 		return err
 	}
-	ids, err := topicIDs(ctx, s, readings)
+	topics, err := topicsUnder(ctx, s, readings)
 	if err != nil {
 		return err
 	}
 	snap := &snapshot.Snapshot{Summary: snapshot.Summary{
 		Created: f.streams.now(), ClusterID: s.cluster.ID(), ClusterName: c.Name, Bootstrap: s.cluster.Bootstrap(),
 		Description: o.description, Tool: toolName(), Trigger: snapshot.Trigger{Kind: snapshot.Manual},
+		Incomplete: complete.Missing,
 	}}
-	fillSnapshot(snap, names, readings, bounds, ids, complete)
+	plan.FillSnapshot(snap, readings, topics, bounds)
 	bucket, err := f.bucket(ctx, o.state)
 	if err != nil {
 		return err
@@ -122,66 +126,18 @@ func runSnapshotCreate(ctx context.Context, f *Factory, o *snapshotCreateOptions
 	return err
 }
 
-func topicIDs(ctx context.Context, s *side, readings map[string]group.Reading) (map[string]topic.ID, error) {
+// topicsUnder reads the topics that positions name.
+func topicsUnder(ctx context.Context, s *side, readings map[string]group.Reading) (map[string]topic.Topic, error) {
 	names := map[string]bool{}
 	for _, r := range readings {
 		for p := range r.Positions {
 			names[p.Topic] = true
 		}
 	}
-	ids := map[string]topic.ID{}
 	if len(names) == 0 {
-		return ids, nil
+		return map[string]topic.Topic{}, nil
 	}
-	var asked []string
-	for n := range names {
-		asked = append(asked, n)
-	}
-	topics, err := s.cluster.Topics(ctx, asked...)
-	for n, t := range topics {
-		if t.Err == nil {
-			ids[n] = t.ID
-		}
-	}
-	return ids, err
-}
-
-// fillSnapshot puts what was read into the form in which it is kept.
-func fillSnapshot(snap *snapshot.Snapshot, names []string, readings map[string]group.Reading, bounds map[topic.Partition]topic.Bounds, ids map[string]topic.ID, complete group.Completeness) {
-	missing := append([]string{}, complete.Missing...)
-	for _, name := range names {
-		r := readings[name]
-		g := snapshot.Group{
-			Name: name, Kind: string(r.Group.Kind), State: string(r.Group.State), Protocol: r.Group.Protocol,
-			Exists: r.Group.State != group.Absent, Members: len(r.Group.Members),
-		}
-		for _, m := range r.Complete.Missing {
-			missing = append(missing, "group "+name+": "+m)
-		}
-		for _, p := range r.Unstable {
-			missing = append(missing, "group "+name+": "+p.String()+" has transactional commits that are not decided")
-		}
-		if r.Err != nil {
-			g.Error = oneLine(r.Err)
-			missing = append(missing, "group "+name+": "+g.Error)
-			snap.Groups = append(snap.Groups, g)
-			continue
-		}
-		for _, p := range sortedPositions(r) {
-			q := snapshot.Position{
-				Topic: p.Partition.Topic, TopicID: ids[p.Partition.Topic], Partition: p.Partition.Partition,
-				Offset: p.Offset, LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata,
-			}
-			if b, ok := bounds[p.Partition]; ok && b.Err == nil {
-				lag := lagOf(p, b, true)
-				q.LogStart, q.LogEnd, q.Lag = &b.Start, &b.End, &lag
-			}
-			g.Positions = append(g.Positions, q)
-		}
-		snap.Groups = append(snap.Groups, g)
-	}
-	snap.Incomplete = missing
-	snap.Complete = len(missing) == 0
+	return s.cluster.Topics(ctx, slices.Collect(maps.Keys(names))...)
 }
 
 // snapshotListJSON are the snapshots of a state for programs.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +59,17 @@ func completeGroups(f *Factory) completed {
 			return nil, noFiles
 		}
 		return live(f, cmd, groupNames), noFiles
+	}
+}
+
+// completeMoreGroups completes every argument with the groups of the cluster
+// that are not named yet.
+func completeMoreGroups(f *Factory) completed {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return slices.DeleteFunc(live(f, cmd, groupNames), func(s string) bool {
+			name, _, _ := strings.Cut(s, "\t")
+			return slices.Contains(args, name)
+		}), noFiles
 	}
 }
 

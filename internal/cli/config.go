@@ -24,6 +24,15 @@ func (f *Factory) loadConfig() (*spec.Loaded, error) {
 	return loaded, nil
 }
 
+// parallel is the number of groups that are worked on at a time.
+func (f *Factory) parallel() (int, error) {
+	cfg, err := f.loadConfig()
+	if err != nil {
+		return 0, err
+	}
+	return cfg.Config.Defaults.Parallel, nil
+}
+
 // warn shows warnings about files that people wrote.
 func (f *Factory) warn(ps []spec.Problem) {
 	for _, p := range ps {

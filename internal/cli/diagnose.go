@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/kferry/kferry/internal/cluster"
@@ -74,9 +73,4 @@ func hintOf(err error) string {
 		return "check who may read and write this file or folder"
 	}
 	return ""
-}
-
-// oneLine is an error's text for one line of a table.
-func oneLine(err error) string {
-	return clean(strings.ReplaceAll(err.Error(), "\n", "; "))
 }

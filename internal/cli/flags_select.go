@@ -114,11 +114,14 @@ func (a *acceptFlags) addMoving(fs *pflag.FlagSet) {
 // writeFlags are those of every command that writes.
 type writeFlags struct {
 	yes, dryRun bool
-	state       string
+	// cluster is the name of the cluster that is written to, typed once more.
+	cluster string
+	state   string
 }
 
 func (w *writeFlags) add(fs *pflag.FlagSet, dryRun bool) {
 	fs.BoolVar(&w.yes, "yes", false, "do not ask for a confirmation")
+	fs.StringVar(&w.cluster, "confirm-cluster", "", "the `NAME` of the cluster that is written to: needed with --yes when it is protected")
 	if dryRun {
 		fs.BoolVar(&w.dryRun, "dry-run", false, "show what would be done, and do nothing")
 	}

@@ -27,14 +27,14 @@ type kafkas struct {
 	clusters  map[string]*kfake.Cluster
 	clients   map[string]*kgo.Client
 	consumers map[string]context.CancelFunc
-	watched   map[string]chan struct{}
+	stopped   map[string]stopped
 	wait      sync.WaitGroup
 }
 
 func newKafkas(env *testscript.Env) *kafkas {
 	return &kafkas{
 		env: env, clusters: map[string]*kfake.Cluster{}, clients: map[string]*kgo.Client{},
-		consumers: map[string]context.CancelFunc{}, watched: map[string]chan struct{}{},
+		consumers: map[string]context.CancelFunc{}, stopped: map[string]stopped{},
 	}
 }
 
@@ -292,30 +292,40 @@ func cmdDeny(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// cmdWatch begins to look out for readings of positions: watch NAME.
-func cmdWatch(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "watch NAME")
-	k, seen := of(ts), make(chan struct{}, 1)
-	k.watched[args[0]] = seen
+// stopped are the commits of one cluster while they are held back.
+type stopped struct{ seen, free chan struct{} }
+
+// cmdStopCommits holds commits back from now on: stop-commits NAME.
+func cmdStopCommits(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "stop-commits NAME")
+	k, s := of(ts), stopped{make(chan struct{}, 1), make(chan struct{})}
+	k.stopped[args[0]] = s
 	cluster := k.clusters[args[0]]
-	cluster.ControlKey(int16(kmsg.OffsetFetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+	cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		select {
-		case seen <- struct{}{}:
+		case s.seen <- struct{}{}:
 		default:
 		}
+		cluster.SleepControl(func() { <-s.free })
 		return nil, nil, false
 	})
 }
 
-// cmdAwait waits until positions have been read since watch: await NAME.
-func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "await NAME")
+// cmdAwaitCommit waits until a commit is held back: await-commit NAME.
+func cmdAwaitCommit(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "await-commit NAME")
 	ctx, cancel := withTime()
 	defer cancel()
 	select {
-	case <-of(ts).watched[args[0]]:
+	case <-of(ts).stopped[args[0]].seen:
 	case <-ctx.Done():
-		ts.Fatalf("no positions were read on %s", args[0])
+		ts.Fatalf("nothing was committed on %s", args[0])
 	}
+}
+
+// cmdGoOn lets all commits through: go-on NAME.
+func cmdGoOn(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "go-on NAME")
+	close(of(ts).stopped[args[0]].free)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/group"
-	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -79,22 +78,6 @@ func nearGroup(ctx context.Context, s *side, name string) string {
 		near = strings.TrimPrefix(near+"; hidden may be "+m, "; ")
 	}
 	return near
-}
-
-// nearGroups says for groups that were named and do not exist which ones may
-// have been meant.
-func (f *Factory) nearGroups(ctx context.Context, s *side, p *plan.Plan) {
-	for i := range p.Groups {
-		g := &p.Groups[i]
-		if g.Reason != plan.ReasonGroupMissing {
-			continue
-		}
-		for _, source := range g.Sources {
-			if near := nearGroup(ctx, s, source.Name); near != "" {
-				f.remark("group %s: %s", clean(source.Name), clean(near))
-			}
-		}
-	}
 }
 
 // sayHidden warns of what a missing right may have hidden.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -61,8 +63,11 @@ func TestScripts(t *testing.T) {
 			"deny":    cmdDeny,
 			"run-id":  cmdRunID,
 			"hold":    cmdHold,
-			"watch":   cmdWatch,
-			"await":   cmdAwait,
+
+			"await-file":   cmdAwaitFile,
+			"stop-commits": cmdStopCommits,
+			"await-commit": cmdAwaitCommit,
+			"go-on":        cmdGoOn,
 		},
 	})
 }
@@ -117,4 +122,23 @@ func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
 	_, lease, err := r.AcquireLease(ctx)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(lease.Release(context.Background())) })
+}
+
+// cmdAwaitFile waits until a file is there: await-file GLOB.
+func cmdAwaitFile(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "await-file GLOB")
+	ctx, cancel := withTime()
+	defer cancel()
+	for {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(found) > 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("no file %s", args[0])
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }

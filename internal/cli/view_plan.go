@@ -63,6 +63,8 @@ func (v planView) linef(format string, args ...any) {
 func (v planView) heading(p *plan.Plan) {
 	target := clusterText(p.Target)
 	switch {
+	case p.Kind == plan.DeleteGroups:
+		v.linef("On %s, to delete with all positions:", target)
 	case p.Source == nil:
 		v.linef("On %s", target)
 	case p.SameCluster:
@@ -348,51 +350,6 @@ func partitionsText(ps []int32) string {
 		i = j + 1
 	}
 	return strings.Join(parts, ",")
-}
-
-// outcomeWords are the outcomes in the order and the words of the sum.
-var outcomeWords = []struct {
-	outcome translate.Outcome
-	word    string
-}{
-	{translate.Exact, "exact"},
-	{translate.ExactUnproven, "exact-unproven"},
-	{translate.AtEnd, "at-end"},
-	{translate.Repeats, "repeats"},
-	{translate.Unset, "unset"},
-	{translate.Hold, "held"},
-	{translate.Refused, "refused"},
-}
-
-// planSum is the line that ends a plan: "3 groups, 120 partitions: 118 exact,
-// 2 held".
-func planSum(p *plan.Plan) string {
-	s := p.Summary
-	text := count(s.Groups, "group", "groups") + ", " + count(s.Positions, "partition", "partitions")
-	var parts []string
-	for _, o := range outcomeWords {
-		n := s.Outcomes[o.outcome]
-		if o.outcome == translate.Unset {
-			n -= s.Deleted // planned deletions are unset on the source
-		}
-		if n > 0 {
-			parts = append(parts, strconv.Itoa(n)+" "+o.word)
-		}
-	}
-	if s.Deleted > 0 {
-		parts = append(parts, strconv.Itoa(s.Deleted)+" to delete")
-	}
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, ", ")
-	}
-	text += "; " + count(s.Applicable, "group", "groups") + " to apply"
-	if s.Unchanged > 0 {
-		text += ", " + strconv.Itoa(s.Unchanged) + " already there"
-	}
-	if s.Blocked > 0 {
-		text += ", " + strconv.Itoa(s.Blocked) + " not"
-	}
-	return text
 }
 
 // firstOf returns the first text that says something.

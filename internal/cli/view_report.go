@@ -33,7 +33,11 @@ func (v reportView) show(r *plan.Report) error {
 		g := &r.Groups[i]
 		detail := firstOf(g.Detail, string(g.Reason))
 		if g.DeletedGroup {
-			detail = strings.TrimSuffix("the group did not exist before and was deleted; "+detail, "; ")
+			why := "the group was deleted"
+			if r.Undoes != "" {
+				why = "the group did not exist before and was deleted"
+			}
+			detail = strings.TrimSuffix(why+"; "+detail, "; ")
 		}
 		t.cells(cell{text: g.Name}, cell{text: string(g.Result), paint: v.resultPaint(g.Result)},
 			cell{text: strconv.Itoa(g.Set)}, cell{text: strconv.Itoa(g.Deleted)}, cell{text: detail})
@@ -72,7 +76,7 @@ func (v reportView) problems(g *plan.GroupReport) {
 
 func (v reportView) resultPaint(r plan.Result) func(string) string {
 	switch r {
-	case plan.Applied, plan.AlreadyApplied, plan.Unchanged, plan.RolledBack:
+	case plan.Ready, plan.Applied, plan.AlreadyApplied, plan.Unchanged, plan.RolledBack:
 		return v.paint.green
 	case plan.NotTried, plan.TakenBack, plan.TakenOver, plan.Blocked, plan.Stale, plan.Refused:
 		return v.paint.yellow
@@ -83,7 +87,7 @@ func (v reportView) resultPaint(r plan.Result) func(string) string {
 
 // resultOrder is the order of the results in the sum.
 var resultOrder = []plan.Result{
-	plan.Applied, plan.RolledBack, plan.AlreadyApplied, plan.Unchanged, plan.Blocked, plan.Stale,
+	plan.Ready, plan.Applied, plan.RolledBack, plan.AlreadyApplied, plan.Unchanged, plan.Blocked, plan.Stale,
 	plan.Refused, plan.TakenBack, plan.TakenOver, plan.Failed, plan.NotTried,
 }
 

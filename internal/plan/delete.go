@@ -96,7 +96,7 @@ func (b *builder) deleted(name string, r group.Reading) Group {
 	for _, p := range sortedPartitions(r.Positions) {
 		g.Positions = append(g.Positions, Position{
 			Topic: p.Topic, Partition: p.Partition, Action: Delete, Before: offsetOf(r.Positions[p]),
-			Outcome: translate.Unset, Reason: ReasonDeleted, Detail: "the group is deleted with its positions",
+			Outcome: translate.Unset, Reason: ReasonDeleted,
 			CopiedThrough: -1, LagBefore: -1, LagAfter: -1, TargetStart: -1, TargetEnd: -1,
 		})
 	}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kferry/kferry/api"
+	"github.com/kferry/kferry/internal/plan"
+)
+
+// protectedName is the name of the protected cluster that a side is, "" when
+// it is none. An address of a protected cluster is that cluster, by whatever
+// flag it was given.
+func (f *Factory) protectedName(to *side) (string, error) {
+	if to.config.Protected {
+		return to.config.Name, nil
+	}
+	cfg, err := f.loadConfig()
+	if err != nil {
+		return "", err
+	}
+	reached := slices.Concat(to.config.Bootstrap, to.cluster.Bootstrap())
+	i := slices.IndexFunc(cfg.Config.Clusters, func(c api.Cluster) bool {
+		return c.Protected && slices.ContainsFunc(c.Bootstrap, func(a string) bool { return slices.Contains(reached, a) })
+	})
+	if i < 0 {
+		return "", nil
+	}
+	return cfg.Config.Clusters[i].Name, nil
+}
+
+// named checks --confirm-cluster, and that a protected cluster is not written
+// to with --yes alone.
+func (w *writeFlags) named(f *Factory, to *side) error {
+	protected, err := f.protectedName(to)
+	if err != nil {
+		return unchanged(err)
+	}
+	switch {
+	case w.cluster != "" && w.cluster != protected && (protected != "" || w.cluster != to.config.Name):
+		name := firstOf(protected, to.config.Name)
+		return unchanged(&failure{code: ExitUsage, err: fmt.Errorf("%w: --confirm-cluster is %q and the cluster is %q", errNoConfirmation, w.cluster, name)})
+	case protected != "" && w.cluster == "" && w.yes:
+		return unchanged(&failure{
+			code: ExitUsage, err: fmt.Errorf("%w: cluster %q is protected, and --yes alone is not enough", errNoConfirmation, protected),
+			hint: "give --confirm-cluster " + quoteArg(protected) + " with --yes, or leave out --yes and type its name",
+		})
+	}
+	return nil
+}
+
+// confirmPlan asks before a plan is applied. Groups that are deleted have to be
+// named.
+func (f *Factory) confirmPlan(ctx context.Context, p *plan.Plan, to *side, w *writeFlags) error {
+	groups := count(p.Summary.Applicable, "group", "groups")
+	if p.Kind != plan.DeleteGroups {
+		return f.confirmWrite(ctx, to, fmt.Sprintf("Commit %s on %s?", groups, clusterText(p.Target)), w)
+	}
+	var names []string
+	for i := range p.Groups {
+		if p.Groups[i].Applicable() {
+			names = append(names, p.Groups[i].Name)
+		}
+	}
+	what, them := "its name", "it"
+	if len(names) > 1 {
+		what, them = "their names as shown, with blanks between", "them"
+	}
+	question := fmt.Sprintf("Delete %s on %s, with all positions? Type %s to delete %s.", groups, clusterText(p.Target), what, them)
+	if err := f.confirm(ctx, question, strings.Join(names, " ")); err != nil {
+		return err
+	}
+	protected, err := f.protectedName(to)
+	if err != nil || protected == "" || w.cluster != "" {
+		return unchanged(err)
+	}
+	return f.confirm(ctx, "The cluster is protected: type its name.", protected)
+}
+
+// confirmWrite asks before something is written. A cluster that the config
+// file protects has to be named, here or with --confirm-cluster.
+func (f *Factory) confirmWrite(ctx context.Context, to *side, question string, w *writeFlags) error {
+	protected, err := f.protectedName(to)
+	switch {
+	case err != nil:
+		return unchanged(err)
+	case protected != "" && w.cluster == "":
+		return f.confirm(ctx, question+" The cluster is protected: type its name.", protected)
+	}
+	return f.confirm(ctx, question, "yes")
+}
+
+// errNoGroup says that no group was named.
+var errNoGroup = errors.New("which group? Its name is missing")

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// outcomeWords are the outcomes in the order and the words of the sum.
+var outcomeWords = []struct {
+	outcome translate.Outcome
+	word    string
+}{
+	{translate.Exact, "exact"},
+	{translate.ExactUnproven, "exact-unproven"},
+	{translate.AtEnd, "at-end"},
+	{translate.Repeats, "repeats"},
+	{translate.Unset, "unset"},
+	{translate.Hold, "held"},
+	{translate.Refused, "refused"},
+}
+
+// planSum is the line that ends a plan: "3 groups, 120 partitions: 118 exact,
+// 2 held".
+func planSum(p *plan.Plan) string {
+	s := p.Summary
+	text := count(s.Groups, "group", "groups") + ", " + count(s.Positions, "partition", "partitions")
+	var parts []string
+	for _, o := range outcomeWords {
+		n := s.Outcomes[o.outcome]
+		if o.outcome == translate.Unset {
+			n -= s.Deleted // planned deletions are unset on the source
+		}
+		if n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+o.word)
+		}
+	}
+	if s.Deleted > 0 {
+		parts = append(parts, strconv.Itoa(s.Deleted)+" to delete")
+	}
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	text += "; " + count(s.Applicable, "group", "groups") + " to apply"
+	if s.Unchanged > 0 {
+		text += ", " + strconv.Itoa(s.Unchanged) + " already there"
+	}
+	if s.Blocked > 0 {
+		text += ", " + strconv.Itoa(s.Blocked) + " not"
+	}
+	return text
+}
