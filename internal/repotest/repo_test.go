@@ -38,7 +38,7 @@ func repository(t *testing.T) []file {
 		case slices.Contains(text, 0):
 			continue // not a text
 		}
-		files = append(files, file{filepath.ToSlash(name), text})
+		files = append(files, newFile(filepath.ToSlash(name), text))
 	}
 	if len(files) < 10 {
 		t.Fatalf("found %d files only", len(files))
@@ -124,25 +124,25 @@ func TestRulesCatch(t *testing.T) {
 		files []file
 		want  string // empty: nothing is wrong
 	}{
-		"no package comment":   {"package comments", []file{{"a/a.go", []byte("package a\n")}}, "a: 0 package comments"},
-		"two package comments": {"package comments", []file{{"a/a.go", []byte("// Package a\npackage a\n")}, {"a/b.go", []byte("// Package a\npackage a\n")}}, "a: 2 package"},
-		"only tests":           {"package comments", []file{{"a/a_test.go", []byte("package a\n")}}, "0 package comments in its tests"},
-		"one package comment":  {"package comments", []file{{"a/a.go", []byte("// Package a\npackage a\n")}, {"a/a_test.go", []byte("package a\n")}}, ""},
-		"not formatted":        {"formatted", []file{{"a.go", []byte("package a\nvar  x int\n")}}, "a.go: not formatted"},
-		"a bad error text":     {"error texts", []file{{"a.go", []byte("package a\n\nvar x = \"Failed" + " to open\"\n")}}, "a.go:3:9"},
-		"a machine's folder":   {"of one machine", []file{{"a.md", []byte("ok\nsee /ro" + "ot/x\n")}}, "a.md:2"},
-		"a registry":           {"of one machine", []file{{"a.yml", []byte("https://registry." + "npmjs.org/\n")}}, "a.yml:1"},
-		"a dead link":          {"links", []file{{"docs/a.md", []byte("[x](b.md#c) [y](https://e) [z](#d)\n")}}, "docs/a.md: link to b.md"},
-		"links that are good":  {"links", []file{{"docs/a.md", []byte("[x](../b.md) [y](..) `[z](no.md)`\n```\n[z](no.md)\n```\n")}, {"b.md", nil}}, ""},
-		"a fragment's name":    {"fragments", []file{{"changelog/unreleased/My Fix.md", []byte("type: fix\n\nx\n")}}, "lower-case words"},
-		"a fragment's kind":    {"fragments", []file{{"changelog/unreleased/a.md", []byte("type: bug\n\nx\n")}}, "type: feature"},
-		"a fragment's text":    {"fragments", []file{{"changelog/unreleased/a.md", []byte("type: fix\n")}}, "what a user sees"},
-		"many dependencies":    {"dependencies", []file{{"go.mod", []byte("require (\n" + strings.Repeat("\ta.b/c v1.0.0\n", 30) + ")\n")}}, "30 direct"},
-		"indirect ones":        {"dependencies", []file{{"go.mod", []byte("require (\n" + strings.Repeat("\ta.b/c v1.0.0 // indirect\n", 30) + ")\n")}}, ""},
-		"no doc comment":       {"documented", []file{{"a.go", []byte("package a\n\nfunc F() {}\n")}}, "1 of 1 exported names"},
-		"a method of nobody's": {"documented", []file{{"a.go", []byte("package a\n\ntype t struct{}\n\nfunc (*t) F() {}\n")}}, ""},
-		"a long file":          {"sizes", []file{{"a.go", []byte(long)}}, "files has over 505 lines"},
-		"a long function":      {"sizes", []file{{"a.go", []byte(long)}}, "functions has over 502 lines"},
+		"no package comment":   {"package comments", []file{newFile("a/a.go", []byte("package a\n"))}, "a: 0 package comments"},
+		"two package comments": {"package comments", []file{newFile("a/a.go", []byte("// Package a\npackage a\n")), newFile("a/b.go", []byte("// Package a\npackage a\n"))}, "a: 2 package"},
+		"only tests":           {"package comments", []file{newFile("a/a_test.go", []byte("package a\n"))}, "0 package comments in its tests"},
+		"one package comment":  {"package comments", []file{newFile("a/a.go", []byte("// Package a\npackage a\n")), newFile("a/a_test.go", []byte("package a\n"))}, ""},
+		"not formatted":        {"formatted", []file{newFile("a.go", []byte("package a\nvar  x int\n"))}, "a.go: not formatted"},
+		"a bad error text":     {"error texts", []file{newFile("a.go", []byte("package a\n\nvar x = \"Failed"+" to open\"\n"))}, "a.go:3:9"},
+		"a machine's folder":   {"of one machine", []file{newFile("a.md", []byte("ok\nsee /ro"+"ot/x\n"))}, "a.md:2"},
+		"a registry":           {"of one machine", []file{newFile("a.yml", []byte("https://registry."+"npmjs.org/\n"))}, "a.yml:1"},
+		"a dead link":          {"links", []file{newFile("docs/a.md", []byte("[x](b.md#c) [y](https://e) [z](#d)\n"))}, "docs/a.md: link to b.md"},
+		"links that are good":  {"links", []file{newFile("docs/a.md", []byte("[x](../b.md) [y](..) `[z](no.md)`\n```\n[z](no.md)\n```\n")), newFile("b.md", nil)}, ""},
+		"a fragment's name":    {"fragments", []file{newFile("changelog/unreleased/My Fix.md", []byte("type: fix\n\nx\n"))}, "lower-case words"},
+		"a fragment's kind":    {"fragments", []file{newFile("changelog/unreleased/a.md", []byte("type: bug\n\nx\n"))}, "type: feature"},
+		"a fragment's text":    {"fragments", []file{newFile("changelog/unreleased/a.md", []byte("type: fix\n"))}, "what a user sees"},
+		"many dependencies":    {"dependencies", []file{newFile("go.mod", []byte("require (\n"+strings.Repeat("\ta.b/c v1.0.0\n", 30)+")\n"))}, "30 direct"},
+		"indirect ones":        {"dependencies", []file{newFile("go.mod", []byte("require (\n"+strings.Repeat("\ta.b/c v1.0.0 // indirect\n", 30)+")\n"))}, ""},
+		"no doc comment":       {"documented", []file{newFile("a.go", []byte("package a\n\nfunc F() {}\n"))}, "1 of 1 exported names"},
+		"a method of nobody's": {"documented", []file{newFile("a.go", []byte("package a\n\ntype t struct{}\n\nfunc (*t) F() {}\n"))}, ""},
+		"a long file":          {"sizes", []file{newFile("a.go", []byte(long))}, "files has over 505 lines"},
+		"a long function":      {"sizes", []file{newFile("a.go", []byte(long))}, "functions has over 502 lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

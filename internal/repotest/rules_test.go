@@ -11,26 +11,47 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // file is one file of the repository; path has slashes and no beginning one.
 type file struct {
 	path string
 	text []byte
+	// tree is the parsed Go file, once for all rules: nil where it does not
+	// parse, which is the compiler's to report.
+	tree func() *tree
+}
+
+type tree struct {
+	set *token.FileSet
+	*ast.File
+}
+
+func newFile(path string, text []byte) file {
+	f := file{path: path, text: text}
+	f.tree = sync.OnceValue(func() *tree {
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, path, text, parser.ParseComments)
+		if err != nil {
+			return nil
+		}
+		return &tree{set, parsed}
+	})
+	return f
 }
 
 func (f file) isGo() bool   { return strings.HasSuffix(f.path, ".go") }
 func (f file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
 
-// goFiles parses the Go files; what does not parse is the compiler's to report.
+// goFiles passes the Go files that parse.
 func goFiles(files []file, tests bool, each func(file, *token.FileSet, *ast.File)) {
 	for _, f := range files {
 		if !f.isGo() || f.isTest() && !tests {
 			continue
 		}
-		set := token.NewFileSet()
-		if parsed, err := parser.ParseFile(set, f.path, f.text, parser.ParseComments); err == nil {
-			each(f, set, parsed)
+		if t := f.tree(); t != nil {
+			each(f, t.set, t.File)
 		}
 	}
 }
