@@ -52,6 +52,17 @@ var cases = []Case{
 	{Name: "open transaction on the target", Source: "d*4", Target: "0..1p1 Cp1 2..3p1", S: 3, Want: "hold open-transaction"},
 	{Name: "open transaction on the target, S below", Source: "d*4", Target: "0..1p1 Cp1 2..3p1", S: 1, Want: "exact 1"},
 	{Name: "empty target", Source: "d*4", Target: "", S: 3, Want: ""},
+	// Found by the oracle.
+	{Name: "the mover began above S, twice", Source: "d*2", Target: "1 1", S: 0, Want: "refused loss"},
+	{Name: "the mover began above S, twice, no source", Source: "d*2", Target: "1 1", S: 0, NoSource: true, Want: "refused loss"},
+	{Name: "the mover began above S, behind an aborted attempt", Source: "d*2", Target: "1p1 Ap1 1p1 Cp1", S: 0, Quick: true, Want: "refused loss"},
+	{Name: "a record lost by retention, behind S", Source: "d*3", Target: "1 | 0 2", S: 1, Want: "refused loss"},
+	{Name: "records lost before and behind the first copy", Source: "d*4", Target: "2 | 1 3", S: 0, Want: "refused loss"},
+	{Name: "lost and copied again by word", Source: "d*3", Target: "2 0", S: 1, CopyComplete: true, Want: "refused loss"},
+	{Name: "a gap that the source has forgotten", Source: "d*4 |", Target: "2 0..1 3", S: 1},
+	{Name: "the same, part of it", Source: "d*2 | d*2", Target: "1 0 2 3", S: 1},
+	{Name: "an older copy is no loss for a newer one of its key", Source: "d*2 dk4 dp2 d Ap2", Target: "1 2k4 0 4", S: 2, TargetCompacted: true, ReadsCommitted: true},
+	{Name: "a compacted target that the mover began late", Source: "dk15 dk0 dk15", Target: "2k15", S: 0, TargetCompacted: true, Want: "refused loss"},
 	{Name: "out of order", Source: "d*3", Target: "2 0..1", S: 0, CopyComplete: true, Want: "refused no-good-position"},
 }
 
@@ -65,7 +76,7 @@ func TestCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for seed := range tries(&p) / 2 {
+			for seed := range tries(&p) / 3 {
 				r, j, err := Ask(t.Context(), translate.Translate, Memory{}, seed, p, c.Question())
 				if err != nil {
 					t.Fatal(err)

@@ -29,7 +29,7 @@ type facts struct {
 	// present.
 	newest map[int64]int64
 	// seesAborted: aborted source data is among the copies. skipsAborted: some
-	// that the mover has passed is not.
+	// that the mover has passed is not, and no cleaner can have removed it.
 	seesAborted, skipsAborted bool
 	// fell: h fell somewhere, also where retention and compaction have been.
 	fell bool
@@ -84,7 +84,7 @@ func newFacts(p *Pair) *facts {
 		}
 		if f.present[h] {
 			f.seesAborted = true
-		} else if _, copied := f.superseded[h]; !copied && len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
+		} else if _, copied := f.superseded[h]; !copied && !p.TargetCompacted && !p.ConfigUnknown && len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
 			f.skipsAborted = true
 		}
 	}

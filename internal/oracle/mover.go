@@ -82,9 +82,9 @@ func newShape(r *rand.Rand, pol Policies) shape {
 	default:
 		s.slots = 50 + r.IntN(150)
 	}
-	switch {
-	case chance(0.5):
-	case chance(0.5):
+	switch r.IntN(4) {
+	case 0, 1:
+	case 2:
 		s.base = int64(r.IntN(2000))
 	default:
 		s.base = 9_999_950 + int64(r.IntN(100)) // eight digits: looks like eight bytes

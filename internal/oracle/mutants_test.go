@@ -37,7 +37,7 @@ var mutants = []mutant{
 	{"equality for >= in the history", []edit{
 		{"passes.go", "if want[0].h < r.h || want[0].h >= r.h+r.n {", "if s < r.h || s >= r.h+r.n {"},
 	}},
-	{"first pass only", []edit{{"passes.go", "for i := len(h.runs) - 1; i >= 0; i-- {", "for i := range h.runs {"}}},
+	{"first pass only", []edit{{"passes.go", "for i, r := range slices.Backward(h.runs) {", "for i, r := range h.runs {"}}},
 	{"last h < S", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap {", "if false {"}}},
 	{"highest h as copied-through", []edit{{
 		"solver.go", "\ts.end = last\n",

@@ -12,10 +12,13 @@ import (
 // TestOracle asks translate for many random positions and judges every answer.
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	for _, loader := range []Loader{Memory{}, Kfake{}} {
-		t.Run(loader.Name(), func(t *testing.T) {
+	for _, c := range []struct {
+		loader    Loader
+		positions int
+	}{{Memory{}, 12_000}, {Kfake{}, 22_000}} {
+		t.Run(c.loader.Name(), func(t *testing.T) {
 			t.Parallel()
-			tally := judge(t, &Run{Translate: translate.Translate, Loader: loader, Seed: seed(t), Positions: count(t, 22_000)})
+			tally := judge(t, &Run{Translate: translate.Translate, Loader: c.loader, Seed: seed(t), Positions: count(t, c.positions)})
 			for _, class := range tally.Thin() {
 				t.Errorf("less than a fifth of the positions are in logs with: %s", class)
 			}
@@ -29,7 +32,7 @@ func TestReference(t *testing.T) {
 	for _, loader := range []Loader{Memory{}, Kfake{}} {
 		t.Run(loader.Name(), func(t *testing.T) {
 			t.Parallel()
-			judge(t, &Run{Translate: reference{}.Translate, Loader: loader, Seed: seed(t), Positions: 5000})
+			judge(t, &Run{Translate: reference{}.Translate, Loader: loader, Seed: seed(t), Positions: 2000})
 		})
 	}
 }
@@ -48,6 +51,27 @@ func judge(t *testing.T, run *Run) *Tally {
 		t.Errorf("%d of %d answers are wrong", wrong, tally.Positions)
 	}
 	return tally
+}
+
+// TestFlaws makes the reference wrong on purpose: the judge must notice.
+func TestFlaws(t *testing.T) {
+	t.Parallel()
+	for _, flaw := range []string{
+		"uncommitted counted", "highest as copied-through", "hold ignored", "last h < S", "first pass only", "gap ignored",
+		"order ignored", "off by one",
+	} {
+		t.Run(flaw, func(t *testing.T) {
+			t.Parallel()
+			run := Run{Translate: reference{flaw: flaw}.Translate, Loader: Memory{}, Seed: 7, Positions: 20_000, Stop: true}
+			tally, err := run.Do(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tally.Wrong() == 0 {
+				t.Error("the judge does not notice")
+			}
+		})
+	}
 }
 
 // explain shrinks a failure and writes it as a table case.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/topic"
@@ -236,24 +236,24 @@ func (c *scan) greatest(s int64) int64 {
 	if len(need) == 0 {
 		return c.stable
 	}
-	sort.Slice(need, func(i, j int) bool { return need[i] < need[j] })
+	slices.Sort(need)
 	if c.flaw == "last h < S" {
-		for i := len(c.copies) - 1; i >= 0; i-- {
-			if c.copies[i].h < s {
-				return c.copies[i].offset + 1
+		for _, one := range slices.Backward(c.copies) {
+			if one.h < s {
+				return one.offset + 1
 			}
 		}
 		return c.start
 	}
-	for i := len(c.copies) - 1; i >= 0; i-- {
+	for i, one := range slices.Backward(c.copies) {
 		if c.flaw == "first pass only" {
 			if i > 0 && c.copies[i-1].h >= s {
 				continue
 			}
-			return c.copies[i].offset
+			return one.offset
 		}
 		if c.inOrder(i, need) {
-			return c.copies[i].offset
+			return one.offset
 		}
 	}
 	return -1
@@ -271,7 +271,7 @@ func (c *scan) inOrder(from int, need []int64) bool {
 	if c.flaw != "gap ignored" && len(firsts) != len(need) {
 		return false
 	}
-	return c.flaw == "order ignored" || sort.SliceIsSorted(firsts, func(i, j int) bool { return firsts[i] < firsts[j] })
+	return c.flaw == "order ignored" || slices.IsSorted(firsts)
 }
 
 func (c *scan) back(u int64) int64 {

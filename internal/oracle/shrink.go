@@ -12,7 +12,10 @@ import (
 // wrong in the same way, and a mover could have made them. What fails only on
 // a broker comes back as it was, with false.
 func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pair, Question, bool) {
-	s := &shrinker{ctx: ctx, f: f, v: v, deadline: time.Now().Add(8 * time.Second)}
+	s := &shrinker{v: v, deadline: time.Now().Add(8 * time.Second)}
+	s.ask = func(seed uint64, p Pair, q Question) (translate.Result, Judgement, error) {
+		return Ask(ctx, f, Memory{}, seed, p, q)
+	}
 	if !s.fails(p, q) {
 		return p, q, false
 	}
@@ -26,8 +29,7 @@ func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pa
 }
 
 type shrinker struct {
-	ctx      context.Context
-	f        Translate
+	ask      func(seed uint64, p Pair, q Question) (translate.Result, Judgement, error)
 	v        Verdict
 	p        Pair
 	q        Question
@@ -37,7 +39,7 @@ type shrinker struct {
 // fails asks again, of logs laid out in several ways.
 func (s *shrinker) fails(p Pair, q Question) bool {
 	for seed := range tries(&p) {
-		if _, j, err := Ask(s.ctx, s.f, Memory{}, seed, p, q); err != nil || j.Verdict == s.v {
+		if _, j, err := s.ask(seed, p, q); err != nil || j.Verdict == s.v {
 			return err == nil
 		}
 	}
