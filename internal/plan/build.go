@@ -227,7 +227,7 @@ func (b *builder) nothingSelected() string {
 	case len(parts) > 0:
 		return fmt.Sprintf("no group of %s matches %s", b.in.From.label(), strings.Join(parts, ", "))
 	default:
-		return fmt.Sprintf("%s has no group that is selected", b.in.From.label())
+		return b.in.From.label() + " has no group that is selected"
 	}
 }
 

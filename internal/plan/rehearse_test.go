@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -15,62 +16,58 @@ import (
 func TestRehearse(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(*testing.T, *world, *Plan, *ApplyInput)
+		change func(*world, *Plan, *ApplyInput)
 		want   Result
 		reason Reason
 		err    error
 	}{
 		"ready": {want: Ready},
 		"the source has moved": {
-			change: func(_ *testing.T, w *world, _ *Plan, _ *ApplyInput) { w.commit(w.source, "app", at{part("orders", 0): "6"}) },
+			change: func(w *world, _ *Plan, _ *ApplyInput) { w.commit(w.source, "app", at{part("orders", 0): "6"}) },
 			want:   Stale, reason: ReasonSourceMoved,
 		},
 		"all or nothing": {
-			change: func(_ *testing.T, w *world, _ *Plan, in *ApplyInput) {
+			change: func(w *world, _ *Plan, in *ApplyInput) {
 				w.commit(w.source, "app", at{part("orders", 0): "6"})
 				in.AllOrNothing = true
 			},
 			want: Stale, reason: ReasonSourceMoved, err: ErrStale,
 		},
 		"the target has members": {
-			change: func(_ *testing.T, w *world, _ *Plan, _ *ApplyInput) { w.join(w.target, "app") },
+			change: func(w *world, _ *Plan, _ *ApplyInput) { w.join(w.target, "app") },
 			want:   Refused, reason: ReasonGroupActive,
 		},
 		"applied before": {
-			change: func(_ *testing.T, w *world, p *Plan, _ *ApplyInput) { w.apply(p) },
+			change: func(w *world, p *Plan, _ *ApplyInput) { w.apply(p) },
 			want:   AlreadyApplied,
 		},
 		"died in the middle": {
-			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) { dieAtCommit(t, w, p) },
+			change: func(w *world, p *Plan, _ *ApplyInput) { dieAtCommit(w, p) },
 			want:   Ready,
 		},
 		"died in the middle, and somebody went on": {
-			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) {
-				dieAtCommit(t, w, p)
+			change: func(w *world, p *Plan, _ *ApplyInput) {
+				dieAtCommit(w, p)
 				w.commit(w.target, "app", at{part("orders", 0): "9 mine"})
 			},
 			want: TakenOver, reason: ReasonElsewhere,
 		},
 		"rolled back": {
-			change: func(t *testing.T, w *world, p *Plan, _ *ApplyInput) {
-				if _, err := Rollback(t.Context(), w.apply(p).Run, w.rollbackInput()); err != nil {
-					t.Fatal(err)
-				}
+			change: func(w *world, p *Plan, _ *ApplyInput) {
+				w.rollBack(w.apply(p))
 			},
 			err: ErrRun,
 		},
 		"rolled back, and again": {
-			change: func(t *testing.T, w *world, p *Plan, in *ApplyInput) {
-				if _, err := Rollback(t.Context(), w.apply(p).Run, w.rollbackInput()); err != nil {
-					t.Fatal(err)
-				}
+			change: func(w *world, p *Plan, in *ApplyInput) {
+				w.rollBack(w.apply(p))
 				in.Again = true
 			},
 			want: Ready,
 		},
 		"held by another process": {
-			change: func(t *testing.T, w *world, p *Plan, in *ApplyInput) {
-				dieAtCommit(t, w, p)
+			change: func(w *world, p *Plan, in *ApplyInput) {
+				dieAtCommit(w, p)
 				in.Run = &run.Options{Gone: func(run.Who) bool { return false }}
 			},
 			err: run.ErrHeld,
@@ -83,10 +80,9 @@ func TestRehearse(t *testing.T) {
 			p := w.build()
 			in := w.applyInput()
 			if c.change != nil {
-				c.change(t, w, p, &in)
+				c.change(w, p, &in)
 			}
 			before := w.positions(w.target, "app")
-			// Step 1 of a write is the last one.
 			k := &killer{at: 1}
 			_, to, _ := w.kill(&killer{})
 			to.Read = in.To.Read
@@ -113,8 +109,8 @@ func TestRehearse(t *testing.T) {
 }
 
 // dieAtCommit leaves a run of the plan with a group in the middle.
-func dieAtCommit(t *testing.T, w *world, p *Plan) {
-	t.Helper()
+func dieAtCommit(w *world, p *Plan) {
+	w.t.Helper()
 	in := w.applyInput()
 	for n := 1; ; n++ {
 		w.mem = memstore.New()
@@ -123,12 +119,19 @@ func dieAtCommit(t *testing.T, w *world, p *Plan) {
 		var from Side
 		from, in.To, in.Bucket = w.kill(k)
 		in.From = &from
-		_, _ = Apply(t.Context(), p, in) // what it answers is that of a dead process
+		_, _ = Apply(context.Background(), p, in) // what it answers is that of a dead process
 		if k.dead && k.names[n-1] == "commit app" {
 			return
 		}
 		if !k.dead {
-			t.Fatal("nothing was committed")
+			w.t.Fatal("nothing was committed")
 		}
+	}
+}
+
+func (w *world) rollBack(rep *Report) {
+	w.t.Helper()
+	if back, err := Rollback(context.Background(), rep.Run, w.rollbackInput()); err != nil || !back.Complete() {
+		w.t.Fatalf("rollback: %+v %v", back, err)
 	}
 }
