@@ -77,6 +77,13 @@ func newFacts(p *Pair) *facts {
 			}
 		}
 	}
+	f.judgeAborted()
+	return f
+}
+
+// judgeAborted finds out what can be seen of how the mover treats aborted
+// source data.
+func (f *facts) judgeAborted() {
 	for i, fate := range f.srcFates {
 		h := f.src.Base + int64(i)
 		if fate != Aborted || !f.src.readable(i) {
@@ -84,11 +91,10 @@ func newFacts(p *Pair) *facts {
 		}
 		if f.present[h] {
 			f.seesAborted = true
-		} else if _, copied := f.superseded[h]; !copied && !p.TargetCompacted && !p.ConfigUnknown && len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
+		} else if _, copied := f.superseded[h]; !copied && !f.p.TargetCompacted && !f.p.ConfigUnknown && len(f.copies) > 0 && h < f.highest && h > f.copies[0].h {
 			f.skipsAborted = true
 		}
 	}
-	return f
 }
 
 // good is the definition, word by word: reading from u on, every copied
