@@ -116,8 +116,6 @@ func knownText(q *plan.Position) string {
 	switch pr.Known {
 	case translate.KnownSameLog:
 		return "source and target are the same log"
-	case translate.KnownMap:
-		return "nothing after it is missing or twice: the mover's offset map says so"
 	case translate.KnownCounted:
 		return fmt.Sprintf("nothing after it is missing or twice: counted, %d slots for %d source offsets", pr.Slots, pr.Offsets)
 	case translate.KnownRead:

@@ -34,7 +34,7 @@ func (*none) source(*batch.Record) (int64, bool, error) { return -1, false, nil 
 
 // survey is what the samples of one topic show.
 type survey struct {
-	records int
+	records bool // some were seen
 	values  map[string][][]sample // per known header, per partition
 	highest int64                 // the greatest source end, -1 unknown
 }
@@ -96,10 +96,10 @@ func (sv *survey) more(ctx context.Context, s *solver, names []string) error {
 }
 
 func lookedAt(sv *survey, names []string) string {
-	if sv.records == 0 {
+	if !sv.records {
 		return "the target topic is empty"
 	}
-	return fmt.Sprintf("none of the %d records looked at has the header %s", sv.records, strings.Join(names, " or "))
+	return "no record that was looked at has the header " + strings.Join(names, " or ")
 }
 
 // header decides name and encoding; certain is false where more samples could
@@ -199,7 +199,7 @@ func (sv *survey) take(recs []batch.Entry, names []string) bool {
 			found = true
 		}
 	}
-	sv.records += len(recs)
+	sv.records = sv.records || len(recs) > 0
 	return found
 }
 

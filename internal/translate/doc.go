@@ -9,7 +9,7 @@
 // The flow for one partition (solver.run):
 //
 //	end ──► evidence ──► bracket S by probes ──► prove the rest of the log ──► neighbours
-//	        (who says     (search.go)             (count.go, read.go,          (proof.go)
+//	        (who says     (search.go)             (prove.go, read.go,          (proof.go)
 //	         h(p)?)                                passes.go)
 //
 // h(p) is the source offset of the record that was copied to target offset p;

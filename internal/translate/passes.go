@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/kferry/kferry/internal/batch"
 )
@@ -24,12 +25,39 @@ type history struct {
 	read    int64
 }
 
-// tooManyError: the copy is too fragmented to be kept in memory.
+// tooManyError: the copies are too fragmented to be kept in memory.
 type tooManyError struct{ limit int }
 
 func (e *tooManyError) Error() string {
-	return fmt.Sprintf("the copy falls into more than %d stretches", e.limit)
+	return fmt.Sprintf("the copies fall into more than the %d stretches that are kept in memory", e.limit)
 }
+
+// budget is what all partitions at work may keep in memory, in stretches.
+type budget struct{ left atomic.Int64 }
+
+// reserve is taken from the budget at a time.
+const reserve = 4096
+
+// afford reports whether the partition may keep n stretches, and takes them
+// from the budget.
+func (s *solver) afford(n int) bool {
+	for s.taken < int64(n) {
+		if s.budget.left.Add(-reserve) < 0 {
+			s.budget.left.Add(reserve)
+			return false
+		}
+		s.taken += reserve
+	}
+	return true
+}
+
+func (s *solver) giveBack() {
+	s.budget.left.Add(s.taken)
+	s.taken = 0
+}
+
+// keyStretches is what a key that is remembered costs, in stretches.
+const keyStretches = 6
 
 func (s *solver) readHistory(ctx context.Context) (*history, error) {
 	h := &history{top: -1}
@@ -54,7 +82,7 @@ func (s *solver) readHistory(ctx context.Context) (*history, error) {
 		default:
 			h.add(e.Offset, off)
 		}
-		if len(h.runs)+len(h.aborted) > s.opt.MaxStretches {
+		if !s.afford(len(h.runs) + len(h.aborted)) {
 			return nil, &tooManyError{s.opt.MaxStretches}
 		}
 	}
@@ -212,7 +240,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 		a.res.Hint = "--accept-repeats lets it through; a fresh copy would be exact"
 	}
 	if h.top > s.end.h {
-		a.res.CopyComplete = true
+		a.res.Notes = append(a.res.Notes, fmt.Sprintf("on the word of --copy-complete: the mover went back from source offset %d and ended at %d", h.top, s.end.h))
 	}
 	s.settle(a, out, KnownRead)
 	return s.nowhere(ctx, a, h, want)
@@ -239,7 +267,7 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 		if e.Kind != batch.Data || st.undecided(e) || has(want, e.Offset) {
 			continue
 		}
-		if s.req.TargetTopic.Config.Compacted && e.Key != nil && held < s.opt.MaxStretches/4 {
+		if s.req.TargetTopic.Config.Compacted && e.Key != nil && s.afford(len(h.runs)+len(h.aborted)+keyStretches*held) {
 			k := fingerKey(e.Key)
 			pending[k] = append(pending[k], e.Offset)
 			held++

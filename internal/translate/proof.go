@@ -157,7 +157,7 @@ func (s *solver) judge(a *ask) {
 		pairs++
 		if from.Fingerprint != to.Fingerprint {
 			bad := &contentError{source: from.Offset, target: to.Offset}
-			s.refuse([]*ask{a}, ReasonIncarnation, fmt.Sprintf("%s: %s", s.tgt.part, bad),
+			s.refuse([]*ask{a}, ReasonIncarnation, bad.Error(),
 				"the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records")
 			return
 		}

@@ -179,7 +179,7 @@ func (m *merge) miss() {
 		m.lastAborted = e.Offset
 		return
 	}
-	if m.s.req.TargetTopic.Config.Compacted && e.Key != nil && m.held < m.s.opt.MaxStretches/4 {
+	if m.s.req.TargetTopic.Config.Compacted && e.Key != nil && m.s.afford(keyStretches*m.held) {
 		key := fingerKey(e.Key)
 		m.pending[key] = append(m.pending[key], e.Offset)
 		m.held++

@@ -48,7 +48,6 @@ const (
 	ReasonLoss            Reason = "loss"               // refused without --accept-loss: records to read are gone on the target
 	ReasonNoGoodPosition  Reason = "no-good-position"   // refused: from no position all records are met in order
 	ReasonNotIdentical    Reason = "not-identical"      // refused: identity was asked for, and the logs differ
-	ReasonPartition       Reason = "partition"          // refused: the target lacks the partition or counts differ
 	ReasonTooManyPasses   Reason = "too-many-stretches" // refused: the copy is too fragmented for the memory limit
 	ReasonUnreadable      Reason = "unreadable"         // refused: a broker's answer for this partition was an error
 )
@@ -60,7 +59,6 @@ type Known string
 // The ways of knowing, cheapest first.
 const (
 	KnownSameLog Known = "same-log" // source and target are one and the same log
-	KnownMap     Known = "map"      // a kferry mover's own offset map
 	KnownCounted Known = "counted"  // as many slots as source offsets, every probe on slope 1
 	KnownRead    Known = "read"     // headers of [T, end) and source offsets of [S, copied-through) read
 	KnownLeftOut Known = "left-out" // --quick
@@ -194,8 +192,10 @@ type Options struct {
 	// CountFrom is the number of target records after T from which counting
 	// is preferred to reading (default 4096).
 	CountFrom int64
-	// MaxStretches bounds the memory of partitions that were copied in several
-	// passes (default 2^21 stretches of 24 bytes, shared by all).
+	// MaxStretches bounds the memory for partitions that were copied in several
+	// passes or into compacted topics: stretches of 24 bytes, all partitions at
+	// work together (default 2^23, about 200 MiB). A partition for which nothing
+	// is left is refused.
 	MaxStretches int
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time

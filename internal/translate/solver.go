@@ -19,6 +19,8 @@ type solver struct {
 
 	end     copied // the last committed copy
 	probes  int64
+	budget  *budget
+	taken   int64 // of the budget
 	asks    []*ask
 	aborted abortsAnswer
 }
@@ -83,14 +85,14 @@ func (s *solver) run(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &other):
-		s.refuse(s.asks, ReasonIncarnation, fmt.Sprintf("%s: %s", s.tgt.part, other),
+		s.refuse(s.asks, ReasonIncarnation, other.Error(),
 			"the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records")
 		return nil
 	case errors.As(err, &many):
-		s.refuse(s.open(), ReasonTooManyPasses, fmt.Sprintf("%s: %s", s.tgt.part, many), "make a fresh copy")
+		s.refuse(s.open(), ReasonTooManyPasses, many.Error(), "make a fresh copy, or plan fewer topics at once")
 		return nil
 	case errors.As(err, &bad):
-		s.refuse(s.open(), ReasonBadHeader, fmt.Sprintf("%s: %s", s.tgt.part, bad),
+		s.refuse(s.open(), ReasonBadHeader, bad.Error(),
 			"name the header and its encoding with -H NAME:ENCODING (decimal, int64be, int64le)")
 		return nil
 	case errors.Is(err, errUnreadable) && ctx.Err() == nil:

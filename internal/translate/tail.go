@@ -30,7 +30,9 @@ func (s *solver) tail(ctx context.Context) error {
 			s.hold([]*ask{a}, reason, fmt.Sprintf("copied through %d of %d: %s", s.end.h+1, a.s, why), hint)
 			continue
 		}
-		a.res.CopyComplete = missing
+		if missing {
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("on the word of --copy-complete: copied through %d of %d: %s", s.end.h+1, a.s, why))
+		}
 		a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 func Translate(ctx context.Context, source, target Log, reqs []Request, opts *Options) ([][]Result, error) {
 	opt := withDefaults(opts)
 	w := &work{source: source, target: target, opt: &opt, chosen: map[[2]string]evidence{}, out: make([][]Result, len(reqs))}
+	w.budget.left.Store(int64(opt.MaxStretches))
 	for from := 0; from < len(reqs); from += opt.Parallel {
 		to := min(from+opt.Parallel, len(reqs))
 		if err := w.wave(ctx, reqs[from:to], w.out[from:to]); err != nil {
@@ -45,7 +46,7 @@ func withDefaults(o *Options) Options {
 		opt.CountFrom = 4096
 	}
 	if opt.MaxStretches <= 0 {
-		opt.MaxStretches = 1 << 21
+		opt.MaxStretches = 1 << 23
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -58,6 +59,7 @@ type work struct {
 	source, target Log
 	opt            *Options
 	chosen         map[[2]string]evidence // by source and target topic
+	budget         budget
 	out            [][]Result
 }
 
@@ -77,6 +79,7 @@ func (w *work) wave(ctx context.Context, reqs []Request, out [][]Result) error {
 	err = each(ctx, r, solvers, func(s *solver) error {
 		s.setRounds(r)
 		s.ev = w.chosen[s.pair()]
+		defer s.giveBack()
 		if n, ok := s.ev.(*none); ok && !s.req.SameLog {
 			return s.runWithout(ctx, n)
 		}
@@ -149,6 +152,7 @@ func (w *work) solvers(ctx context.Context, reqs []Request) ([]*solver, error) {
 			}
 		}
 		out[i] = newSolver(&reqs[i], w.opt, src, tgt)
+		out[i].budget = &w.budget
 		if failed != nil {
 			out[i].refuse(out[i].asks, ReasonUnreadable, failed.Error(), "")
 		}
@@ -226,7 +230,7 @@ func (s *solver) setRounds(r *rounds) {
 // is one to wait for.
 func (s *solver) runWithout(ctx context.Context, n *none) error {
 	if s.tgt.bounds.End > s.tgt.bounds.Start || s.src == nil {
-		s.refuse(s.open(), ReasonNoEvidence, fmt.Sprintf("%s: %s", s.tgt.part, n.why), n.hint)
+		s.refuse(s.open(), ReasonNoEvidence, n.why, n.hint)
 		return nil
 	}
 	return s.run(ctx)
