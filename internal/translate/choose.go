@@ -34,7 +34,7 @@ func (*none) source(*batch.Record) (int64, bool, error) { return -1, false, nil 
 
 // survey is what the samples of one topic show.
 type survey struct {
-	records bool // some were seen
+	records bool                  // some were seen
 	values  map[string][][]sample // per known header, per partition
 	highest int64                 // the greatest source end, -1 unknown
 }
