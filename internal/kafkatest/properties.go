@@ -58,8 +58,9 @@ func (k *Kafka) properties(n *node) map[string]string {
 			voters = append(voters, strconv.Itoa(v.id)+"@"+v.address(portController))
 		}
 		// After a crash the broker may register again only when its old session
-		// has ended: nine seconds otherwise.
-		m["broker.session.timeout.ms"] = "4000"
+		// has ended. Less would be quicker, and end sessions of brokers that are
+		// merely slow on a busy machine.
+		m["broker.session.timeout.ms"] = "9000"
 		m["broker.heartbeat.interval.ms"] = "500"
 		m["process.roles"] = "broker,controller"
 		m["node.id"] = strconv.Itoa(n.id)
@@ -67,7 +68,7 @@ func (k *Kafka) properties(n *node) map[string]string {
 		m["controller.quorum.voters"] = strings.Join(voters, ",")
 	} else {
 		m["broker.id"] = strconv.Itoa(n.id)
-		m["zookeeper.session.timeout.ms"] = "4000" // for the same reason
+		m["zookeeper.session.timeout.ms"] = "12000" // for the same reason
 		m["zookeeper.connect"] = k.zookeeper.address(portPlain)
 	}
 	m["listeners"] = strings.Join(listeners, ",")
