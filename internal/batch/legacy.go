@@ -85,7 +85,11 @@ func (m oldMessage) record() Record {
 // message (KIP-31); a wrapper offset of 0 leaves them as they are, which is
 // what certain versions of librdkafka wrote (AbstractLegacyRecordBatch).
 func (m oldMessage) inner(codec Codec) ([]Record, error) {
-	body, err := decompress(m.value, codec)
+	value := m.value
+	if m.magic == 0 && codec == LZ4 {
+		value = mendLZ4(value)
+	}
+	body, err := decompress(value, codec)
 	if err != nil {
 		return nil, &CorruptError{BaseOffset: m.offset, Reason: "decompressing " + codec.String(), Err: err}
 	}
