@@ -170,7 +170,13 @@ func runHistoryShow(ctx context.Context, f *Factory, state, output, id string) e
 		if err != nil {
 			return err
 		}
-		doc.Journal = append(doc.Journal, entryJSON{Seq: e.Seq, Time: e.Time.UTC(), Fence: e.Fence, Type: e.Type, Body: e.Body})
+		all, err := plan.Unfold(e)
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			doc.Journal = append(doc.Journal, entryJSON{Seq: one.Seq, Time: one.Time.UTC(), Fence: one.Fence, Type: one.Type, Body: one.Body})
+		}
 	}
 	if output == asJSON {
 		return writeJSON(f.stdout(), doc)

@@ -71,7 +71,7 @@ func (x *execution) hold(ctx context.Context) (context.Context, error) {
 		return nil, err
 	}
 	x.prior, x.taken, x.held = prior, time.Now(), l
-	x.journal, x.lease = x.run, l
+	x.journal, x.lease = &together{to: x.run}, l
 	if x.history, err = replay(held, x.run); err != nil {
 		return held, errors.Join(err, x.release(ctx))
 	}

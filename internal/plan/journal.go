@@ -130,8 +130,14 @@ func replay(ctx context.Context, r *run.Run) (*history, error) {
 			return nil, fmt.Errorf("reading the journal of run %s: %w", r.ID(), err)
 		}
 		h.entries++
-		if err := h.take(e); err != nil {
-			return nil, fmt.Errorf("reading the journal of run %s: entry %d: %w", r.ID(), e.Seq, err)
+		all, err := Unfold(e)
+		if err != nil {
+			return nil, fmt.Errorf("reading the journal of run %s: %w", r.ID(), err)
+		}
+		for _, one := range all {
+			if err := h.take(one); err != nil {
+				return nil, fmt.Errorf("reading the journal of run %s: entry %d: %w", r.ID(), e.Seq, err)
+			}
 		}
 	}
 	return h, nil
