@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func newGroupDeleteCmd(f *Factory) *cobra.Command {
 		Example: "  kferry group delete orders-old -c prod --dry-run\n  kferry group delete tmp-1 tmp-2 -b localhost:9092 --yes",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || slices.Contains(args, "") {
-				return errNoGroup
+				return errors.New("which group? Its name is missing")
 			}
 			return nil
 		},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,6 +91,3 @@ func (f *Factory) confirmWrite(ctx context.Context, to *side, question string, w
 	}
 	return f.confirm(ctx, question, "yes")
 }
-
-// errNoGroup says that no group was named.
-var errNoGroup = errors.New("which group? Its name is missing")

@@ -121,8 +121,30 @@ func TestDeleteStale(t *testing.T) {
 	}
 }
 
-// join has a consumer in a group until the test ends.
-func (w *world) join(n *node, name string) {
+// TestDeleteWithoutPositions: such a group goes too, and cannot be made again.
+func TestDeleteWithoutPositions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(w.target, "app")()
+	p := w.buildDelete("app")
+	if !p.Applicable("app") || len(p.Groups[0].Positions) != 0 {
+		t.Fatalf("plan: %+v", p.Groups)
+	}
+	rep := w.apply(p)
+	if !rep.Complete() || !rep.Groups[0].DeletedGroup || w.positions(w.target, "app") != nil {
+		t.Errorf("report: %+v", rep)
+	}
+	if v := w.verify(p); !v.Right() {
+		t.Errorf("verify: %+v", v)
+	}
+	back, err := Rollback(t.Context(), rep.Run, w.rollbackInput())
+	if err != nil || back.Groups[0].Result != Unchanged || !strings.Contains(back.Groups[0].Detail, "no positions") {
+		t.Errorf("rollback: %+v %v", back, err)
+	}
+}
+
+// join has a consumer in a group until the test ends, or it leaves.
+func (w *world) join(n *node, name string) (leave func()) {
 	w.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics("orders"), kgo.DisableAutoCommit())
 	if err != nil {
@@ -138,7 +160,7 @@ func (w *world) join(n *node, name string) {
 			w.t.Fatal(err)
 		}
 		if len(all[name].Group.Members) > 0 {
-			return
+			return c.Close
 		}
 	}
 }
