@@ -108,19 +108,26 @@ func layout(l *Log, r *rand.Rand, h *Header, late int) []span {
 
 func stampOf(offset int64) int64 { return 1_700_000_000_000 + offset*1000 }
 
+// keyOf is the key of a slot's record. Copies and native records share none.
+func keyOf(s Slot) []byte {
+	if s.H == Native {
+		return fmt.Appendf(nil, "n%d", s.Key)
+	}
+	return fmt.Appendf(nil, "k%d", s.Key)
+}
+
 // record is the content of a slot. h is nil on the source, whose record of
 // the same offset has the same content but for the mover's header.
 func record(s Slot, offset int64, h *Header) batch.Record {
 	r := batch.Record{Offset: offset}
 	source := s.H
+	r.Key = keyOf(s)
 	if s.H == Native {
 		r.Timestamp = stampOf(offset)
-		r.Key = fmt.Appendf(nil, "n%d", s.Key)
 		r.Value = fmt.Appendf(nil, "native %d", offset)
 		return r
 	}
 	r.Timestamp = stampOf(source)
-	r.Key = fmt.Appendf(nil, "k%d", s.Key)
 	if source%17 != 3 {
 		r.Value = fmt.Appendf(nil, "value %d", source)
 	}

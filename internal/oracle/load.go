@@ -13,6 +13,8 @@ type TopicPair struct {
 	Name   string
 	Header Header
 	Pairs  []Pair
+	// described are the topics as real brokers describe them, or nil.
+	described [2]*topic.Topic
 }
 
 // source and target are the names of the two topics.
@@ -21,6 +23,9 @@ func (t *TopicPair) target() string { return t.Name + ".copy" }
 
 // topics are what the two clusters say of the topics.
 func (t *TopicPair) topics() (source, target topic.Topic) {
+	if t.described[0] != nil && t.described[1] != nil {
+		return *t.described[0], *t.described[1]
+	}
 	parts := make([]int32, len(t.Pairs))
 	for i := range parts {
 		parts[i] = int32(i)
@@ -38,7 +43,8 @@ func (t *TopicPair) topics() (source, target topic.Topic) {
 type Loader interface {
 	// Name says which loader it is, for the table.
 	Name() string
-	// Load writes the topics. What it gives is closed by the caller.
+	// Load writes the topics. What it gives is closed by the caller. A loader
+	// that cannot make the pairs as they are writes others in their place.
 	Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loaded, error)
 }
 

@@ -44,6 +44,9 @@ func judge(t *testing.T, run *Run) *Tally {
 		t.Fatal(err)
 	}
 	t.Logf("%s, seed %d\n%s", run.Loader.Name(), run.Seed, tally)
+	for _, line := range tally.Report() {
+		t.Logf("[report] %s: %s", run.Loader.Name(), line)
+	}
 	for i := range tally.Failures {
 		t.Error(explain(t, run.Translate, &tally.Failures[i]))
 	}

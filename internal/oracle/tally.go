@@ -135,6 +135,27 @@ func (t *Tally) String() string {
 	return b.String()
 }
 
+// Report is the table in a few lines, for a summary of a test run.
+func (t *Tally) Report() []string {
+	percent := func(n int) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(max(1, t.Positions))) }
+	var classes, outcomes, wrong []string
+	for c := Compacted; c < classEnd; c <<= 1 {
+		classes = append(classes, c.String()+" "+percent(t.Classes[c]))
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.Outcomes)) {
+		outcomes = append(outcomes, fmt.Sprintf("%s %d", k, t.Outcomes[k]))
+	}
+	for _, v := range Verdicts() {
+		wrong = append(wrong, fmt.Sprintf("%s %d", v, t.Verdicts[v]))
+	}
+	return []string{
+		fmt.Sprintf("%d positions, %d wrong", t.Positions, t.Wrong()),
+		"in logs with: " + strings.Join(classes, ", "),
+		"answered: " + strings.Join(outcomes, ", "),
+		"wrong: " + strings.Join(wrong, ", "),
+	}
+}
+
 func plain[K ~string](m map[K]int) map[string]int {
 	out := make(map[string]int, len(m))
 	for k, n := range m {

@@ -1,0 +1,250 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kferry/kferry/internal/cluster"
+	"github.com/kferry/kferry/internal/topic"
+)
+
+// Real loads pairs into two clusters that run Apache Kafka. Such a broker
+// takes no holes, so what is gone is removed by its own cleaner, which chooses
+// itself; the pairs that it is given are replaced by what is on the brokers in
+// the end. Transactions are ended by the brokers' coordinators, log starts are
+// moved by DeleteRecords.
+type Real struct {
+	Source, Target RealSide
+	// Prefix begins the names of topics and transactional producers.
+	Prefix string
+}
+
+// RealSide is one cluster.
+type RealSide struct {
+	// Cluster is what translate reads from.
+	Cluster *cluster.Cluster
+	// Seeds are addresses of the same cluster; it has one broker.
+	Seeds []string
+}
+
+// Name is the loader's name in the table.
+func (Real) Name() string { return "Apache Kafka" }
+
+// moment says when the cleaner works on the source.
+type moment uint8
+
+const (
+	never moment = iota
+	beforeCopy
+	afterCopy
+)
+
+// work is one topic pair on its way.
+type work struct {
+	topic        *TopicPair
+	source       moment
+	forget       bool // delete.retention.ms is 0: tombstones and markers go too
+	movers       []*mover
+	sLogs, tLogs []*Log
+}
+
+// Load writes the topics and fills in their pairs.
+func (l Real) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loaded, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	src, err := newReal(ctx, &l.Source, l.Prefix)
+	if err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	tgt, err := newReal(ctx, &l.Target, l.Prefix)
+	if err != nil {
+		src.close()
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	out := &Loaded{Source: l.Source.Cluster, Target: l.Target.Cluster, Close: func() { src.close(); tgt.close() }}
+	if err := l.load(ctx, seed, topics, src, tgt); err != nil {
+		out.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tgt *real) error {
+	r := rand.New(rand.NewPCG(seed, 5))
+	all := make([]*work, len(topics))
+	for i := range topics {
+		all[i] = l.plan(r, i, &topics[i])
+	}
+	if err := l.writeSource(ctx, r, src, all); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	if err := l.writeTarget(ctx, r, tgt, all); err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	group, both := errgroup.WithContext(ctx)
+	for _, one := range []struct {
+		k      *real
+		name   string
+		target bool
+	}{{src, "source", false}, {tgt, "target", true}} {
+		group.Go(func() error {
+			if err := finishSide(both, one.k, all, one.target); err != nil {
+				return fmt.Errorf("%s: %w", one.name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, w := range all {
+		if err := l.pairs(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan decides what happens to the i-th pair of topics, and makes its sources.
+func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
+	t.Name = fmt.Sprintf("%s-%d", l.Prefix, i)
+	w := &work{topic: t, source: []moment{beforeCopy, afterCopy, never, afterCopy}[i%4], forget: i%8 >= 4}
+	t.SourceCompacted, t.TargetCompacted = w.source != never, i%4 == 1 || i%8 == 2 || i%8 == 4
+	for range t.Pairs {
+		m := &mover{r: r, s: newShape(r, t.Policies)}
+		m.s.base = 0 // a log begins at 0
+		if t.SourceCompacted || t.TargetCompacted {
+			// The cleaner leaves the last segment alone, and what stands behind
+			// the first record of an open transaction.
+			m.s.slots = max(m.s.slots, 40+r.IntN(50))
+			m.s.openSource = m.s.openSource && r.IntN(3) > 0
+			m.s.compactSource = true // keys come again
+		}
+		m.makeSource()
+		// The rest is the cleaner's.
+		m.s.compactSource, m.s.compactTarget = false, false
+		w.movers = append(w.movers, m)
+	}
+	return w
+}
+
+// writeSource writes the sources; those that are to be are cleaned at once.
+func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *real, all []*work) error {
+	var early []*work
+	for _, w := range all {
+		if err := k.create(ctx, w.topic.source(), len(w.movers), w.forget); err != nil {
+			return err
+		}
+		for p, m := range w.movers {
+			k.add(w.topic.source(), int32(p), &m.src, nil, r)
+			w.sLogs = append(w.sLogs, &m.src)
+		}
+		if w.source == beforeCopy {
+			early = append(early, w)
+		}
+	}
+	if err := k.write(ctx); err != nil {
+		return err
+	}
+	return k.clean(ctx, sides(early, false))
+}
+
+// writeTarget lets the movers work on what is left on the source.
+func (l Real) writeTarget(ctx context.Context, r *rand.Rand, k *real, all []*work) error {
+	for _, w := range all {
+		if err := k.create(ctx, w.topic.target(), len(w.movers), w.forget); err != nil {
+			return err
+		}
+		for p, m := range w.movers {
+			m.copyAll()
+			m.finish()
+			m.tgt.Start, m.tgt.Base = m.tgt.Start-m.tgt.Base, 0
+			k.add(w.topic.target(), int32(p), &m.tgt, &w.topic.Header, r)
+			w.tLogs = append(w.tLogs, &m.tgt)
+		}
+	}
+	return k.write(ctx)
+}
+
+// side is one topic and what is meant to be in it.
+type side struct {
+	name string
+	logs []*Log
+}
+
+func sides(all []*work, target bool) []side {
+	var out []side
+	for _, w := range all {
+		if target {
+			out = append(out, side{w.topic.target(), w.tLogs})
+		} else {
+			out = append(out, side{w.topic.source(), w.sLogs})
+		}
+	}
+	return out
+}
+
+// finishSide moves log starts, lets the cleaner work, and reads everything.
+func finishSide(ctx context.Context, k *real, all []*work, target bool) error {
+	every := sides(all, target)
+	var cleaned, clean []*work
+	for _, w := range all {
+		switch {
+		case target && w.topic.TargetCompacted || !target && w.source == afterCopy:
+			clean = append(clean, w)
+		case !target && w.source == beforeCopy:
+			cleaned = append(cleaned, w)
+		}
+	}
+	// DeleteRecords is refused where the policy is compact alone.
+	if err := k.alter(ctx, sides(cleaned, target), policyKey, "delete"); err != nil {
+		return err
+	}
+	if err := k.trim(ctx, every); err != nil {
+		return err
+	}
+	if err := k.alter(ctx, sides(cleaned, target), policyKey, "compact"); err != nil {
+		return err
+	}
+	if err := k.clean(ctx, sides(clean, target)); err != nil {
+		return err
+	}
+	return k.match(ctx, every)
+}
+
+// pairs puts together what was found, and describes the topics.
+func (l Real) pairs(ctx context.Context, w *work) error {
+	t := w.topic
+	for i, m := range w.movers {
+		p := Pair{
+			Source: m.src, Target: m.tgt, ReadsCommitted: m.s.readsCommitted,
+			SourceCompacted: t.SourceCompacted, TargetCompacted: t.TargetCompacted, ConfigUnknown: t.ConfigUnknown,
+		}
+		p.Classes = classify(&p)
+		t.Pairs[i] = p
+	}
+	for i, from := range []struct {
+		c         *cluster.Cluster
+		name      string
+		compacted bool
+	}{{l.Source.Cluster, t.source(), t.SourceCompacted}, {l.Target.Cluster, t.target(), t.TargetCompacted}} {
+		found, err := from.c.Topics(ctx, from.name)
+		if err != nil {
+			return fmt.Errorf("describing %s: %w", from.name, err)
+		}
+		one, ok := found[from.name]
+		if !ok || one.Err != nil || one.Config.Compacted != from.compacted {
+			return errors.Join(fmt.Errorf("describing %s: %+v", from.name, one), one.Err)
+		}
+		if t.ConfigUnknown {
+			one.Config = topic.Config{}
+		}
+		t.described[i] = &one
+	}
+	return nil
+}
