@@ -43,7 +43,7 @@ func newApplyCmd(f *Factory) *cobra.Command {
 	flags := cmd.Flags()
 	o.pair.add(f, cmd)
 	o.write.add(flags, true)
-	o.settle.add(flags)
+	o.settle.addPlans(flags)
 	flags.BoolVar(&o.allOrNothing, "all-or-nothing", false, "apply no group when one of them is stale or blocked")
 	flags.BoolVar(&o.again, "again", false, "apply the plan once more after its run was finished, for example after a rollback")
 	addOutput(cmd, &o.output, asTable, asJSON)
@@ -152,6 +152,9 @@ func (f *Factory) showReport(kind string, r *plan.Report, output string) error {
 	if output == asJSON {
 		return writeJSON(f.stdout(), reportDoc(kind, r))
 	}
+	if len(r.Groups) == 0 {
+		return nil // another process holds the run: there is nothing to show
+	}
 	if err := (reportView{w: f.stdout(), paint: f.outPaint()}).show(r); err != nil {
 		return err
 	}
@@ -178,6 +181,8 @@ func applyVerdict(r *plan.Report, err error, command string) error {
 		case errors.Is(err, plan.ErrInterrupted):
 			fail.code, fail.err = ExitInterrupted, ErrInterrupted
 			fail.next = []string{command + "   (goes on where it stopped)"}
+		case errors.Is(err, plan.ErrRun):
+			// Calling the same once more would end the same.
 		case r.Run != "" && !errors.Is(err, plan.ErrStale):
 			fail.next = []string{command + "   (goes on where it stopped)"}
 		}
@@ -223,7 +228,7 @@ func groupCode(g *plan.GroupReport) int {
 	switch {
 	case g.Result == plan.Stale:
 		return ExitStale
-	case g.Result == plan.Failed:
+	case g.Result == plan.Failed, g.Reason == plan.ReasonGroupMissing:
 		return ExitFailure
 	case g.Reason == plan.ReasonGroupActive:
 		return ExitLocked

@@ -225,7 +225,7 @@ func (d *clusterTestJSON) show(f *Factory) error {
 		t.row(r.Right, r.Resource, strconv.Itoa(r.Granted), strconv.Itoa(r.Refused), strconv.Itoa(r.Unknown), r.Needed)
 	}
 	for _, m := range d.Hidden {
-		f.remark("warning: hidden may be %s", clean(m))
+		f.remark("warning: groups or topics may be hidden: %s", clean(m))
 	}
 	return t.write(w)
 }

@@ -134,14 +134,14 @@ func (d groupDescribeJSON) show(f *Factory, wide bool) error {
 		_, _ = fmt.Fprintln(w)
 		t := newTable(f.outPaint(), "MEMBER", "CLIENT", "HOST", "INSTANCE", "PARTITIONS")
 		for _, m := range d.Members {
-			t.row(m.ID, m.ClientID, m.Host, orDash(m.InstanceID), assignedText(m.Assigned))
+			t.row(m.ID, m.ClientID, strings.TrimPrefix(m.Host, "/"), orDash(m.InstanceID), assignedText(m.Assigned))
 		}
 		if err := t.write(w); err != nil {
 			return err
 		}
 	}
+	_, _ = fmt.Fprintln(w)
 	if len(d.Positions) > 0 {
-		_, _ = fmt.Fprintln(w)
 		if err := d.table(f.outPaint(), wide).write(w); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (d groupDescribeJSON) show(f *Factory, wide bool) error {
 		f.remark("warning: %s has transactional commits that are not decided", clean(p.String()))
 	}
 	for _, m := range d.Missing {
-		f.remark("warning: hidden may be %s", clean(m))
+		f.remark("warning: groups or positions may be hidden: %s", clean(m))
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ const formatsText = `Output formats (-o)
   wide   table with more columns
   json   one document, described field by field in docs/json.md; fields are only added
   csv    group,topic,partition,offset without a header row, RFC 4180 quoting:
-         what kafka-consumer-groups --to-csv style tools read and write
+         what kafka-consumer-groups --reset-offsets reads with --from-file and writes with --export
   kmap   the JSON file of kmap
 
 The result goes to stdout, everything else to stderr. Times are RFC 3339 in UTC.

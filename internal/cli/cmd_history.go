@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -159,7 +160,7 @@ func runHistoryShow(ctx context.Context, f *Factory, state, output, id string) e
 	if err != nil {
 		return err
 	}
-	r, err := run.Open(ctx, b, id, nil)
+	r, err := openRun(ctx, b, id)
 	if err != nil {
 		return err
 	}
@@ -182,6 +183,15 @@ func runHistoryShow(ctx context.Context, f *Factory, state, output, id string) e
 		return writeJSON(f.stdout(), doc)
 	}
 	return doc.show(f, output == asWide)
+}
+
+// openRun opens a run that the user has named.
+func openRun(ctx context.Context, b *store.Bucket, id string) (*run.Run, error) {
+	r, err := run.Open(ctx, b, id, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &failure{err: fmt.Errorf("no run %s in %s", id, b.URL()), hint: "'kferry history list' shows the runs"}
+	}
+	return r, err
 }
 
 func (d historyShowJSON) show(f *Factory, wide bool) error {

@@ -181,7 +181,7 @@ func (o *offsetTranslateOptions) show(f *Factory, p *plan.Plan) error {
 		}
 		return planVerdict(p)
 	}
-	rows := new(position.Set)
+	rows, said := new(position.Set), new(remarks)
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		movable := g.Applicable() || g.Verdict == plan.VerdictNothing
@@ -192,6 +192,7 @@ func (o *offsetTranslateOptions) show(f *Factory, p *plan.Plan) error {
 				if err := rows.Add(row); err != nil {
 					return err
 				}
+				said.position(g.Name, q)
 				continue
 			}
 			o.leftOut(f.stderr(), g, q)
@@ -201,6 +202,7 @@ func (o *offsetTranslateOptions) show(f *Factory, p *plan.Plan) error {
 	if err := errors.Join(position.WriteCSV(w, rows, nil), w.Flush()); err != nil {
 		return err
 	}
+	said.write(f.stderr())
 	f.remark("%s", planSum(p))
 	return planVerdict(p)
 }
@@ -215,6 +217,9 @@ func (o *offsetTranslateOptions) leftOut(w io.Writer, g *plan.Group, q *plan.Pos
 		why = ": " + clean(why)
 	}
 	_, _ = fmt.Fprintf(w, "%s %s %s%s\n", clean(g.Name), clean(q.Target().String()), string(q.Outcome), why)
+	for _, note := range q.Notes {
+		_, _ = fmt.Fprintf(w, "    note: %s\n", clean(note))
+	}
 	if q.Hint != "" {
 		_, _ = fmt.Fprintf(w, "    hint: %s\n", clean(q.Hint))
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,7 +139,7 @@ func (s *stages) event(e plan.Event) {
 	what := e.Stage
 	unit := "done"
 	if e.Wait > 0 {
-		what += " (" + e.Wait.Round(time.Second).String() + ")"
+		what += ": waiting " + e.Wait.Round(time.Second).String()
 	}
 	s.set(what, unit, int64(e.Done), int64(e.Total))
 }
@@ -163,11 +164,26 @@ func (o *planOptions) show(f *Factory, p *plan.Plan) error {
 	case o.out == "":
 		f.remark("Nothing was changed. To apply such a plan, save it with --out FILE.")
 	case p.Summary.Applicable > 0:
-		f.remark("Nothing was changed. Saved to %s; next: kferry apply %s", o.out, quoteArg(o.out))
+		f.remark("Nothing was changed. Saved to %s; next: kferry apply %s%s", o.out, o.logins(f), quoteArg(o.out))
 	default:
 		f.remark("Nothing was changed. Saved to %s; nothing in it can be applied.", o.out)
 	}
 	return nil
+}
+
+// logins are the flags without which apply could not reach the clusters of the
+// plan, which has their addresses and names, and no login.
+func (o *planOptions) logins(f *Factory) string {
+	var text strings.Builder
+	for _, fl := range []struct{ name, value string }{
+		{"--config", f.configPath},
+		{"--from-command-config", o.pair.fromCommandConfig}, {"--to-command-config", o.pair.toCommandConfig},
+	} {
+		if fl.value != "" {
+			text.WriteString(fl.name + " " + quoteArg(fl.value) + " ")
+		}
+	}
+	return text.String()
 }
 
 // verdict is the exit code of a plan.
@@ -199,10 +215,31 @@ func planVerdict(p *plan.Plan) error {
 		return nil
 	}
 	return &failure{
-		code:  ExitPartial,
+		code:  planCode(p),
 		err:   fmt.Errorf("%d of %s cannot be applied, or only in part", notInFull(p), count(len(p.Groups), "group", "groups")),
 		state: "nothing was changed",
 	}
+}
+
+// planCode is 3, unless no group can be applied for one reason that has a code
+// of its own: groups that do not exist, or that are active.
+func planCode(p *plan.Plan) int {
+	code := 0
+	for i := range p.Groups {
+		own := ExitPartial
+		switch g := &p.Groups[i]; {
+		case g.Applicable() || g.Verdict == plan.VerdictNothing:
+		case g.Reason == plan.ReasonGroupMissing:
+			own = ExitFailure
+		case g.Reason == plan.ReasonGroupActive:
+			own = ExitLocked
+		}
+		if code != 0 && code != own {
+			return ExitPartial
+		}
+		code = own
+	}
+	return code
 }
 
 // mayWritePlan allows a new file, and one that holds a plan already. Anything

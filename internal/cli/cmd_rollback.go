@@ -47,7 +47,7 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 	if err != nil {
 		return unchanged(err)
 	}
-	r, err := run.Open(ctx, bucket, id, nil)
+	r, err := openRun(ctx, bucket, id)
 	if err != nil {
 		return unchanged(err)
 	}

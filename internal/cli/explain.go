@@ -57,6 +57,9 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 }
 
 func explainStep(q *plan.Position) string {
+	if q.Action == plan.Delete {
+		return offsetOf(q.Before) + " is deleted"
+	}
 	if q.After == nil {
 		return offsetOf(q.Source) + " stays untranslated, " + string(q.Outcome)
 	}

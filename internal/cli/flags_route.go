@@ -63,6 +63,13 @@ func (s *settleFlag) add(fs *pflag.FlagSet) {
 	s.given = fs.Lookup("settle")
 }
 
+// addPlans is add for a command that has a plan: its value is the default.
+func (s *settleFlag) addPlans(fs *pflag.FlagSet) {
+	fs.DurationVar(&s.length, "settle", 0,
+		"time that must lie between two equal readings of a source position; 0 for none (default: the plan's)")
+	s.given = fs.Lookup("settle")
+}
+
 // value is what the plan room takes: 0 is its default, negative is none.
 func (s *settleFlag) value(f *Factory) (time.Duration, error) {
 	if !s.given.Changed {

@@ -75,7 +75,7 @@ func nearGroup(ctx context.Context, s *side, name string) string {
 	}
 	near := didYouMean(position.Near(name, names, maxNear))
 	for _, m := range complete.Missing {
-		near = strings.TrimPrefix(near+"; hidden may be "+m, "; ")
+		near = strings.TrimPrefix(near+"; groups may be hidden: "+m, "; ")
 	}
 	return near
 }

@@ -187,21 +187,39 @@ func lagChange(q *plan.Position) string {
 	return offsetText(q.LagBefore) + " → " + offsetText(q.LagAfter)
 }
 
+// outcomeText is the outcome with its count, and what was accepted.
 func outcomeText(q *plan.Position) string {
 	text := string(q.Outcome)
-	if q.Outcome == translate.Repeats {
-		text += " " + offsetText(q.Repeats)
-	}
-	if q.Action == plan.Delete {
+	switch {
+	case q.Action == plan.Delete:
 		text = "delete"
+	case q.Outcome == translate.Repeats:
+		text += " " + offsetText(q.Repeats)
+	case q.Outcome == translate.Refused && !q.Blocked && slices.Contains(q.Accepted, "loss"):
+		text = lostText(q.Lost)
 	}
-	if len(q.Accepted) > 0 {
-		text += " (" + strings.Join(q.Accepted, ", ") + " accepted)"
+	for _, word := range q.Accepted {
+		switch {
+		case word == "rewind":
+			text += ", rewind of " + offsetText(q.Rewind) + " accepted"
+		case word == "loss" && q.Outcome != translate.Refused:
+			text += ", loss of " + offsetText(q.Lost) + " accepted"
+		default:
+			text += ", accepted"
+		}
 	}
-	if q.Blocked && q.Outcome != translate.Hold && q.Outcome != translate.Refused {
+	if q.Blocked && q.Reason != "" && q.Outcome != translate.Hold && q.Outcome != translate.Refused {
 		text += ", " + string(q.Reason)
 	}
 	return text
+}
+
+// lostText is how many records are skipped, -1 unknown.
+func lostText(n int64) string {
+	if n == 1 {
+		return "1 record lost"
+	}
+	return offsetText(n) + " records lost"
 }
 
 func (v planView) outcomePaint(q *plan.Position) func(string) string {
@@ -265,6 +283,9 @@ func (v planView) obstacle(g *plan.Group) {
 		}
 		why := firstOf(q.Detail, string(q.Reason))
 		texts = append(texts, fmt.Sprintf("  %s %s: %s", q.Outcome, clean(q.Target().String()), clean(why)))
+		for _, note := range q.Notes {
+			texts = append(texts, fmt.Sprintf("  note %s: %s", clean(q.Target().String()), clean(note)))
+		}
 		addHint(q.Hint)
 		if strings.Contains(own, why) {
 			own = "" // the group's reason is this position's

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,8 +45,17 @@ func planSum(p *plan.Plan) string {
 		text += ": " + strings.Join(parts, ", ")
 	}
 	text += "; " + count(s.Applicable, "group", "groups") + " to apply"
-	if s.Unchanged > 0 {
-		text += ", " + strconv.Itoa(s.Unchanged) + " already there"
+	empty := 0
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Verdict == plan.VerdictNothing && !slices.ContainsFunc(g.Positions, func(q plan.Position) bool { return q.Action == plan.Same }) {
+			empty++
+		}
+	}
+	if n := s.Unchanged - empty; n > 0 {
+		text += ", " + strconv.Itoa(n) + " already there"
+	}
+	if empty > 0 {
+		text += ", " + strconv.Itoa(empty) + " without positions"
 	}
 	if s.Blocked > 0 {
 		text += ", " + strconv.Itoa(s.Blocked) + " not"

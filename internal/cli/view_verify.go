@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,7 +58,8 @@ func (v verifyView) show(r *plan.VerifyReport) error {
 
 func (v verifyView) details(g *plan.VerifyGroup) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(v.w, format+"\n", args...) }
-	if g.Detail != "" {
+	// The detail of a group is often that of one of its positions.
+	if g.Detail != "" && !slices.ContainsFunc(g.Positions, func(p plan.VerifyPosition) bool { return p.Detail == g.Detail }) {
 		say("%s: %s", clean(g.Name), clean(g.Detail))
 	}
 	if len(g.Members) > 0 {
@@ -112,6 +114,9 @@ func verifySum(r *plan.VerifyReport) string {
 	positions := 0
 	for i := range r.Groups {
 		positions += len(r.Groups[i].Positions)
+	}
+	if len(r.Groups) == 0 {
+		return "nothing to verify: the plan has no group that can be applied"
 	}
 	text := count(len(r.Groups), "group", "groups") + ", " + count(positions, "position", "positions")
 	var parts []string

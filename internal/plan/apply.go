@@ -163,7 +163,8 @@ func (a *applier) find(ctx context.Context) (last string, done bool, err error) 
 }
 
 func (a *applier) rolledBack() error {
-	return a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", a.run.ID(), a.history.rollback), "plan again")
+	return a.error(ErrRun, fmt.Sprintf("run %s was rolled back by run %s", a.run.ID(), a.history.rollback),
+		"kferry apply --again applies it once more; plan again when the groups have moved since")
 }
 
 func firstOf(list []string) string {
@@ -220,7 +221,10 @@ func (a *applier) reportWhen(err error) (*Report, error) {
 
 // reportRest adds what the plan itself leaves out, and what was not tried.
 func (a *applier) reportRest() {
-	have := map[string]bool{}
+	have, why := map[string]bool{}, "stopped before"
+	if a.history != nil && a.history.rollback != "" && !a.in.Again {
+		why = "the run was rolled back; --again applies it once more"
+	}
 	for i := range a.report.Groups {
 		have[a.report.Groups[i].Name] = true
 	}
@@ -229,7 +233,7 @@ func (a *applier) reportRest() {
 		switch {
 		case have[g.Name]:
 		case g.Applicable():
-			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: NotTried, Detail: "stopped before"})
+			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: NotTried, Detail: why})
 		case g.Verdict == VerdictNothing:
 			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: Unchanged})
 		default:

@@ -314,7 +314,9 @@ func (b *builder) readSource(ctx context.Context) error {
 	for _, name := range sortedKeys(b.source) {
 		b.takeReading(name, b.source[name])
 	}
-	b.unmatched()
+	if err := b.unmatched(ctx); err != nil {
+		return err
+	}
 	return b.collide()
 }
 
@@ -334,13 +336,36 @@ func (b *builder) checkRoute() error {
 	return nil
 }
 
-// unmatched says which parts of the selection selected nothing.
-func (b *builder) unmatched() {
+// unmatched says which parts of the selection selected nothing. A topic that
+// is named and does not exist is an error: the plan would look complete.
+func (b *builder) unmatched(ctx context.Context) error {
 	for _, p := range slices.Concat(b.in.Selection.UnmatchedGroups(), b.in.Selection.UnmatchedTopics()) {
+		if err := b.namedTopic(ctx, p); err != nil {
+			return err
+		}
 		b.find(Finding{
 			Severity: Warning, Reason: ReasonUnmatched,
 			Detail: fmt.Sprintf("%s %s selects nothing", p.Option, p.Text),
 		})
+	}
+	return nil
+}
+
+// namedTopic refuses a topic that is included by its name and is not there.
+func (b *builder) namedTopic(ctx context.Context, p position.Pattern) error {
+	if !p.Literal || p.Option != "--topic" && p.Option != "--partition" {
+		return nil
+	}
+	all, err := topicsOf(ctx, b.in.From, []string{p.Name})
+	if err != nil || !gone(all[p.Name]) {
+		return err
+	}
+	if all, err = b.in.From.Topics.Topics(ctx); err != nil {
+		return fmt.Errorf("reading topics of %s: %w", b.in.From.label(), err)
+	}
+	return &Error{
+		Op: "planning", Object: "the move", Err: fmt.Errorf("%w: %s has no topic %s (%s %s)", ErrNothing, b.in.From.label(), p.Name, p.Option, p.Text),
+		Hint: orElse(near(p.Name, all), "name a topic of the source, or a pattern with * in it"),
 	}
 }
 

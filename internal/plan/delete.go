@@ -132,7 +132,7 @@ func (b *builder) nearGroups(ctx context.Context, s *Side, missing func(*Group) 
 		}
 		hint := didYouMean(found)
 		if len(complete.Missing) > 0 {
-			hint = strings.TrimPrefix(hint+"; hidden may be "+strings.Join(complete.Missing, "; "), "; ")
+			hint = strings.TrimPrefix(hint+"; groups may be hidden: "+strings.Join(complete.Missing, "; "), "; ")
 		}
 		g.Hint = orElse(hint, g.Hint)
 	}

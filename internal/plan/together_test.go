@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,7 @@ func TestTogether(t *testing.T) {
 	g := &together{to: s}
 	const callers, each = 20, 5
 	var wait sync.WaitGroup
+	g.turn.Lock() // nothing is written before all of them wait
 	for c := range callers {
 		wait.Go(func() {
 			for n := range each {
@@ -62,6 +64,12 @@ func TestTogether(t *testing.T) {
 			}
 		})
 	}
+	for waiting := 0; waiting < callers; runtime.Gosched() {
+		g.mu.Lock()
+		waiting = len(g.waiting)
+		g.mu.Unlock()
+	}
+	g.turn.Unlock()
 	done := make(chan struct{})
 	go func() {
 		wait.Wait()
