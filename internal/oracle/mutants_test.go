@@ -21,9 +21,36 @@ type mutant struct {
 	edits []edit
 }
 
-// edit replaces old by new in a file of internal/translate. old must stand
+// edit replaces old by new in a file of the room. old must stand
 // there exactly once, so that a mutant does not silently become none.
 type edit struct{ file, old, new string }
+
+// room is a package that is made wrong, and how that is found.
+type room struct {
+	name string
+	// test of the package pkg must fail, and say found.
+	pkg, test, found string
+	mutants          []mutant
+}
+
+var rooms = []room{
+	{"translate", ".", "TestMutantProbe", probeFound, mutants},
+	{"plan", "../plan", "TestBuildDecides", "--- FAIL: TestBuildDecides/", planMutants},
+}
+
+// planMutants are groups that are moved although a position of theirs cannot
+// be. The plan decides that, and its own tests judge it.
+var planMutants = []mutant{
+	{"a group half committed", []edit{{"verdict.go", "\tcase blocked == 0:\n", "\tcase blocked == 0 || writes > 0:\n"}}},
+	{"a group half committed without being told to", []edit{{"verdict.go", "accept.PartialGroup && writes > 0", "writes > 0"}}},
+	{"hold ignored", []edit{{
+		"translated.go", "\tcase translate.Hold, translate.Unset:\n\t\tq.Blocked = true\n",
+		"\tcase translate.Hold, translate.Unset:\n\t\tq.After = &Offset{Offset: it.have.Offset, LeaderEpoch: -1}\n",
+	}}},
+	{"hold ignored by the group", []edit{
+		{"verdict.go", "\t\tcase q.Blocked:\n", "\t\tcase q.Blocked && q.Outcome != translate.Hold:\n"},
+	}},
+}
 
 // mutants are the mistakes that simpler rules make.
 var mutants = []mutant{
@@ -79,30 +106,45 @@ func TestMutants(t *testing.T) {
 	if os.Getenv(mutantEnv) != "" {
 		return // this is one of the processes
 	}
-	root, err := filepath.Abs("../translate")
+	// One at a time would leave a processor idle, more would only wait.
+	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	for i := range rooms {
+		r := &rooms[i]
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			out, failed := r.probe(t, nil)
+			<-slots
+			if failed {
+				t.Fatalf("the test is not content with the room as it is, so mutants show nothing:\n%s", out)
+			}
+			for _, m := range r.mutants {
+				t.Run(m.name, func(t *testing.T) {
+					t.Parallel()
+					slots <- struct{}{}
+					defer func() { <-slots }()
+					r.check(t, &m)
+				})
+			}
+		})
+	}
+}
+
+// check makes the room wrong, and expects that to be found.
+func (r *room) check(t *testing.T, m *mutant) {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", r.name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, failed := probe(t, nil); failed {
-		t.Fatalf("the oracle is not content with the search as it is, so mutants show nothing:\n%s", out)
-	}
-	// One at a time would leave a processor idle, more would only wait.
-	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	for _, m := range mutants {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			out, failed := probe(t, m.apply(t, root))
-			switch {
-			case !failed:
-				t.Errorf("the oracle does not notice")
-			case strings.Contains(out, "[build failed]"):
-				t.Errorf("the mutant does not compile:\n%s", out)
-			case !strings.Contains(out, probeFound):
-				t.Errorf("the process failed for another reason:\n%s", out)
-			}
-		})
+	out, failed := r.probe(t, m.apply(t, root))
+	switch {
+	case !failed:
+		t.Errorf("%s does not notice", r.test)
+	case strings.Contains(out, "[build failed]"):
+		t.Errorf("the mutant does not compile:\n%s", out)
+	case !strings.Contains(out, r.found):
+		t.Errorf("the process failed for another reason:\n%s", out)
 	}
 }
 
@@ -128,12 +170,13 @@ func (m *mutant) apply(t *testing.T, root string) map[string]string {
 	return replace
 }
 
-// probe runs the oracle on the code with some files replaced.
-func probe(t *testing.T, replace map[string]string) (output string, failed bool) {
+// probe runs the room's test on the code with some files replaced.
+func (r *room) probe(t *testing.T, replace map[string]string) (output string, failed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	args := []string{"test", "-count=1", "-run=^TestMutantProbe$"}
+	// The mutants are not to be vetted, and nobody debugs them.
+	args := []string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-run=^" + r.test + "$"}
 	if replace != nil {
 		overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 		if err != nil {
@@ -145,7 +188,7 @@ func probe(t *testing.T, replace map[string]string) (output string, failed bool)
 		}
 		args = append(args, "-overlay="+file)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
 	cmd.Env = append(os.Environ(), mutantEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {

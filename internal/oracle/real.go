@@ -63,10 +63,10 @@ func (l Real) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loade
 	}
 	tgt, err := newReal(ctx, &l.Target, l.Prefix)
 	if err != nil {
-		src.close()
+		src.close(ctx)
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	out := &Loaded{Source: l.Source.Cluster, Target: l.Target.Cluster, Close: func() { src.close(); tgt.close() }}
+	out := &Loaded{Source: l.Source.Cluster, Target: l.Target.Cluster, Close: func() { src.close(ctx); tgt.close(ctx) }}
 	if err := l.load(ctx, seed, topics, src, tgt); err != nil {
 		out.Close()
 		return nil, err
@@ -74,7 +74,7 @@ func (l Real) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loade
 	return out, nil
 }
 
-func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tgt *real) error {
+func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tgt *realWriter) error {
 	r := rand.New(rand.NewPCG(seed, 5))
 	all := make([]*work, len(topics))
 	for i := range topics {
@@ -88,7 +88,7 @@ func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tg
 	}
 	group, both := errgroup.WithContext(ctx)
 	for _, one := range []struct {
-		k      *real
+		k      *realWriter
 		name   string
 		target bool
 	}{{src, "source", false}, {tgt, "target", true}} {
@@ -134,7 +134,7 @@ func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 }
 
 // writeSource writes the sources; those that are to be are cleaned at once.
-func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *real, all []*work) error {
+func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *realWriter, all []*work) error {
 	var early []*work
 	for _, w := range all {
 		if err := k.create(ctx, w.topic.source(), len(w.movers), w.forget); err != nil {
@@ -155,7 +155,7 @@ func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *real, all []*wor
 }
 
 // writeTarget lets the movers work on what is left on the source.
-func (l Real) writeTarget(ctx context.Context, r *rand.Rand, k *real, all []*work) error {
+func (l Real) writeTarget(ctx context.Context, r *rand.Rand, k *realWriter, all []*work) error {
 	for _, w := range all {
 		if err := k.create(ctx, w.topic.target(), len(w.movers), w.forget); err != nil {
 			return err
@@ -190,7 +190,7 @@ func sides(all []*work, target bool) []side {
 }
 
 // finishSide moves log starts, lets the cleaner work, and reads everything.
-func finishSide(ctx context.Context, k *real, all []*work, target bool) error {
+func finishSide(ctx context.Context, k *realWriter, all []*work, target bool) error {
 	every := sides(all, target)
 	var cleaned, clean []*work
 	for _, w := range all {

@@ -15,7 +15,7 @@ import (
 )
 
 // trim moves the log starts.
-func (k *real) trim(ctx context.Context, all []side) error {
+func (k *realWriter) trim(ctx context.Context, all []side) error {
 	var at kadm.Offsets
 	for _, s := range all {
 		for p, l := range s.logs {
@@ -39,7 +39,7 @@ func (k *real) trim(ctx context.Context, all []side) error {
 
 // clean makes the topics compacted ones, waits until the cleaner finds nothing
 // more to do, and tells it to leave them alone from then on.
-func (k *real) clean(ctx context.Context, all []side) error {
+func (k *realWriter) clean(ctx context.Context, all []side) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (k *real) clean(ctx context.Context, all []side) error {
 // policyKey is the configuration that says whether the cleaner takes a topic.
 const policyKey = "cleanup.policy"
 
-func (k *real) alter(ctx context.Context, all []side, key, value string) error {
+func (k *realWriter) alter(ctx context.Context, all []side, key, value string) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (k *real) alter(ctx context.Context, all []side, key, value string) error {
 }
 
 // count is how many records and markers are there.
-func (k *real) count(ctx context.Context, all []side) (int, error) {
+func (k *realWriter) count(ctx context.Context, all []side) (int, error) {
 	parts, err := k.read(ctx, all, false)
 	n := 0
 	for _, p := range parts {
@@ -135,7 +135,7 @@ func (p *readPart) done(committed bool) bool {
 }
 
 // read reads topics from start to end, by requests made by hand.
-func (k *real) read(ctx context.Context, all []side, committed bool) ([]*readPart, error) {
+func (k *realWriter) read(ctx context.Context, all []side, committed bool) ([]*readPart, error) {
 	var parts []*readPart
 	index := map[string][]*readPart{}
 	for _, s := range all {
@@ -179,7 +179,7 @@ func (k *real) read(ctx context.Context, all []side, committed bool) ([]*readPar
 }
 
 // fetch makes one request and adds what it brings.
-func (k *real) fetch(ctx context.Context, req *kmsg.FetchRequest, index map[string][]*readPart, committed bool) error {
+func (k *realWriter) fetch(ctx context.Context, req *kmsg.FetchRequest, index map[string][]*readPart, committed bool) error {
 	answer, err := k.broker.RetriableRequest(ctx, req)
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func (k *real) fetch(ctx context.Context, req *kmsg.FetchRequest, index map[stri
 
 // match reads the topics, notes which records are gone, and checks that
 // everything else is as it was meant to be.
-func (k *real) match(ctx context.Context, all []side) error {
+func (k *realWriter) match(ctx context.Context, all []side) error {
 	everything, err := k.read(ctx, all, false)
 	if err != nil {
 		return err
@@ -241,21 +241,8 @@ func (p *readPart) match(committed []*kgo.Record) error {
 	}
 	present := map[int64]bool{}
 	for _, r := range p.records {
-		if r.Offset < l.Start || r.Offset >= l.End() {
-			return fmt.Errorf("there is an offset %d", r.Offset)
-		}
-		s := &l.Slots[r.Offset]
-		if r.Attrs.IsControl() != (s.Kind != Data) || r.Attrs.IsTransactional() != (s.Producer != 0) {
-			return fmt.Errorf("offset %d is of another kind", r.Offset)
-		}
-		if want := keyOf(*s); s.Kind == Data && !bytes.Equal(r.Key, want) {
-			return fmt.Errorf("offset %d has the key %q and not %q", r.Offset, r.Key, want)
-		}
-		if s.Kind != Data && (len(r.Key) < 4 || (r.Key[3] == 1) != (s.Kind == Commit)) {
-			return fmt.Errorf("offset %d is the other marker", r.Offset)
-		}
-		if s.Gone {
-			return fmt.Errorf("offset %d has come back", r.Offset)
+		if err := l.same(r); err != nil {
+			return fmt.Errorf("offset %d: %w", r.Offset, err)
 		}
 		present[r.Offset] = true
 	}
@@ -272,6 +259,25 @@ func (p *readPart) match(committed []*kgo.Record) error {
 		if want := present[off] && off < p.stable && fates[i] != Aborted; seen[off] != want {
 			return fmt.Errorf("offset %d is committed: %s, but it should be: %s", off, strconv.FormatBool(seen[off]), strconv.FormatBool(want))
 		}
+	}
+	return nil
+}
+
+// same compares a record that was found with its slot.
+func (l *Log) same(r *kgo.Record) error {
+	if r.Offset < l.Start || r.Offset >= l.End() {
+		return errors.New("nothing was written there")
+	}
+	s := &l.Slots[r.Offset-l.Base]
+	switch want := keyOf(*s); {
+	case r.Attrs.IsControl() != (s.Kind != Data) || r.Attrs.IsTransactional() != (s.Producer != 0):
+		return errors.New("it is of another kind")
+	case s.Kind == Data && !bytes.Equal(r.Key, want):
+		return fmt.Errorf("the key is %q and not %q", r.Key, want)
+	case s.Kind != Data && (len(r.Key) < 4 || (r.Key[3] == 1) != (s.Kind == Commit)):
+		return errors.New("it is the other marker") // EndTransactionMarker: version, type
+	case s.Gone:
+		return errors.New("it has come back")
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// real writes to a cluster of one broker.
-type real struct {
+// realWriter writes to a cluster of one broker.
+type realWriter struct {
 	cl     *kgo.Client
 	admin  *kadm.Client
 	broker *kgo.Broker
@@ -32,7 +32,7 @@ type real struct {
 
 // realPart is one partition on its way.
 type realPart struct {
-	k      *real
+	k      *realWriter
 	topic  string
 	number int32
 	spans  []span
@@ -48,13 +48,13 @@ type realProducer struct {
 	sequence int32
 }
 
-func newReal(ctx context.Context, s *RealSide, prefix string) (*real, error) {
+func newReal(ctx context.Context, s *RealSide, prefix string) (*realWriter, error) {
 	// Up to 3.0 topics are named in requests, and EndTxn leaves the epoch alone.
 	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Seeds...), kgo.MaxVersions(kversion.V3_0_0()))
 	if err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	k := &real{cl: cl, admin: kadm.NewClient(cl), prefix: prefix, shift: time.Now().Add(5*time.Minute).UnixMilli() - stampOf(0)}
+	k := &realWriter{cl: cl, admin: kadm.NewClient(cl), prefix: prefix, shift: time.Now().Add(5*time.Minute).UnixMilli() - stampOf(0)}
 	brokers, err := k.admin.ListBrokers(ctx)
 	if err == nil && len(brokers) != 1 {
 		err = fmt.Errorf("%d brokers instead of one", len(brokers))
@@ -71,7 +71,7 @@ func newReal(ctx context.Context, s *RealSide, prefix string) (*real, error) {
 const segmentMillis = 5500
 
 // create makes a topic that nothing is removed from until clean says so.
-func (k *real) create(ctx context.Context, name string, partitions int, forget bool) error {
+func (k *realWriter) create(ctx context.Context, name string, partitions int, forget bool) error {
 	config := map[string]*string{}
 	set := func(key, value string) { config[key] = &value }
 	set(policyKey, "delete")
@@ -91,8 +91,8 @@ func (k *real) create(ctx context.Context, name string, partitions int, forget b
 }
 
 // close ends what is open and removes the topics.
-func (k *real) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+func (k *realWriter) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	for _, p := range k.parts {
 		for i := range p.ids {
@@ -106,7 +106,7 @@ func (k *real) close() {
 }
 
 // add plans to write a log, all of it.
-func (k *real) add(name string, number int32, l *Log, h *Header, r *rand.Rand) {
+func (k *realWriter) add(name string, number int32, l *Log, h *Header, r *rand.Rand) {
 	p := &realPart{k: k, topic: name, number: number, spans: layout(l, r, h, 0)}
 	for i := range p.spans {
 		for j := range p.spans[i].records {
@@ -118,7 +118,7 @@ func (k *real) add(name string, number int32, l *Log, h *Header, r *rand.Rand) {
 }
 
 // write writes what was added, many partitions at once.
-func (k *real) write(ctx context.Context) error {
+func (k *realWriter) write(ctx context.Context) error {
 	if err := k.await(ctx); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (k *real) write(ctx context.Context) error {
 }
 
 // await waits until the new topics have leaders.
-func (k *real) await(ctx context.Context) error {
+func (k *realWriter) await(ctx context.Context) error {
 	return until(ctx, 100*time.Millisecond, func() (bool, error) {
 		ends, err := k.admin.ListEndOffsets(ctx, k.topics...)
 		if err != nil {
