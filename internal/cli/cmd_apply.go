@@ -153,7 +153,7 @@ func (f *Factory) showReport(kind string, r *plan.Report, output string) error {
 		return writeJSON(f.stdout(), reportDoc(kind, r))
 	}
 	if len(r.Groups) == 0 {
-		return nil // another process holds the run: there is nothing to show
+		return nil // nothing was looked at yet: the error, or a remark, says why
 	}
 	if err := (reportView{w: f.stdout(), paint: f.outPaint()}).show(r); err != nil {
 		return err

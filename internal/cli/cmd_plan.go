@@ -177,7 +177,8 @@ func (o *planOptions) logins(f *Factory) string {
 	var text strings.Builder
 	for _, fl := range []struct{ name, value string }{
 		{"--config", f.configPath},
-		{"--from-command-config", o.pair.fromCommandConfig}, {"--to-command-config", o.pair.toCommandConfig},
+		{"--from-command-config", o.pair.fromCommandConfig},
+		{"--to-command-config", o.pair.toCommandConfig},
 	} {
 		if fl.value != "" {
 			text.WriteString(fl.name + " " + quoteArg(fl.value) + " ")

@@ -84,6 +84,9 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 			return errors.Join(err, serr)
 		}
 	}
+	if err == nil && len(report.Groups) == 0 {
+		f.remark("The run wrote nothing: there is nothing to take back.")
+	}
 	return applyVerdict(report, err, o.command)
 }
 

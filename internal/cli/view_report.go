@@ -66,7 +66,11 @@ func (v reportView) problems(g *plan.GroupReport) {
 	}
 	_, _ = fmt.Fprintf(v.w, "%s:\n", clean(g.Name))
 	for _, p := range problems {
-		_, _ = fmt.Fprintf(v.w, "  %s/%d: %s\n", clean(p.Topic), p.Partition, clean(firstOf(p.Detail, string(p.Reason))))
+		about := ""
+		if p.Topic != "" { // else it is about the group
+			about = fmt.Sprintf("%s/%d: ", clean(p.Topic), p.Partition)
+		}
+		_, _ = fmt.Fprintf(v.w, "  %s%s\n", about, clean(firstOf(p.Detail, string(p.Reason))))
 	}
 	if g.Hint != "" {
 		_, _ = fmt.Fprintf(v.w, "  hint: %s\n", clean(g.Hint))
