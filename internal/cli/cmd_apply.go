@@ -74,7 +74,8 @@ func runApply(ctx context.Context, f *Factory, o *applyOptions, path string) err
 			return err
 		}
 	}
-	return f.apply(ctx, p, in, o.write.state, o.output.value)
+	o.write.login = (&loginFlags{commandConfig: o.pair.toCommandConfig}).text()
+	return f.apply(ctx, p, in, &o.write, o.output.value)
 }
 
 func (o *applyOptions) input(from, to *side) plan.ApplyInput {
@@ -124,8 +125,8 @@ func (f *Factory) rehearse(ctx context.Context, p *plan.Plan, in plan.ApplyInput
 }
 
 // apply runs a plan and shows what became of it.
-func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, state, output string) error {
-	bucket, err := f.bucket(ctx, state)
+func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w *writeFlags, output string) error {
+	bucket, err := f.bucket(ctx, w.state)
 	if err != nil {
 		return unchanged(err)
 	}
@@ -144,6 +145,9 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, s
 		if serr := f.showReport("apply", report, output); serr != nil {
 			return errors.Join(err, serr)
 		}
+		if output != asJSON && report.Run != "" && report.Count(plan.Applied) > 0 {
+			f.remark("To take it back: kferry rollback %s%s", w.flags(f), report.Run)
+		}
 	}
 	return applyVerdict(report, err, in.Command)
 }
@@ -158,12 +162,8 @@ func (f *Factory) showReport(kind string, r *plan.Report, output string) error {
 	if err := (reportView{w: f.stdout(), paint: f.outPaint()}).show(r); err != nil {
 		return err
 	}
-	switch {
-	case r.Run == "":
-	case kind == "apply" && r.AlreadyApplied:
+	if kind == "apply" && r.Run != "" && r.AlreadyApplied {
 		f.remark("The plan was applied before: nothing was changed now.")
-	case kind == "apply" && r.Count(plan.Applied) > 0:
-		f.remark("To take it back: kferry rollback %s", r.Run)
 	}
 	return nil
 }

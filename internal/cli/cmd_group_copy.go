@@ -80,6 +80,7 @@ func runGroupCopy(ctx context.Context, f *Factory, o *groupCopyOptions, args []s
 	if err != nil {
 		return err
 	}
+	o.write.login = o.cluster.login.text()
 	return f.planAndApply(ctx, p, s, s, &o.write, o.output.value, o.command)
 }
 
@@ -167,5 +168,5 @@ func (f *Factory) planAndApply(ctx context.Context, p *plan.Plan, from, to *side
 	if from != nil {
 		in.From = from.planRef()
 	}
-	return f.apply(ctx, p, in, w.state, output)
+	return f.apply(ctx, p, in, w, output)
 }

@@ -62,5 +62,6 @@ func runGroupDelete(ctx context.Context, f *Factory, o *groupDeleteOptions, name
 	if err != nil {
 		return unchanged(err)
 	}
+	o.write.login = o.cluster.login.text()
 	return f.planAndApply(ctx, p, nil, s, &o.write, o.output.value, o.command)
 }

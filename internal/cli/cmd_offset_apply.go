@@ -65,5 +65,6 @@ func runOffsetApply(ctx context.Context, f *Factory, o *offsetApplyOptions) erro
 	if err != nil {
 		return err
 	}
+	o.write.login = o.cluster.login.text()
 	return f.planAndApply(ctx, p, nil, to, &o.write, o.output.value, o.command)
 }

@@ -54,6 +54,18 @@ func (l *loginFlags) given() []string {
 	return names
 }
 
+// text writes the flags that were used as they are typed, each with a blank
+// after it. They name files and a user, and never hold a secret.
+func (l *loginFlags) text() string {
+	values := l.single()
+	values["--command-config"] = l.commandConfig
+	var b strings.Builder
+	for _, name := range l.given() {
+		b.WriteString(name + " " + quoteArg(values[name]) + " ")
+	}
+	return b.String()
+}
+
 // apply returns the cluster with the login that was given.
 func (l *loginFlags) apply(c api.Cluster) (api.Cluster, error) {
 	given := l.given()

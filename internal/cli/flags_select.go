@@ -117,6 +117,20 @@ type writeFlags struct {
 	// cluster is the name of the cluster that is written to, typed once more.
 	cluster string
 	state   string
+	// login are the flags with the login that was used, for the command that
+	// takes back.
+	login string
+}
+
+// flags are those that a rollback needs to reach the same state and cluster.
+func (w *writeFlags) flags(f *Factory) string {
+	text := w.login
+	for _, fl := range [][2]string{{"--config", f.configPath}, {"--state", w.state}} {
+		if fl[1] != "" {
+			text += fl[0] + " " + quoteArg(fl[1]) + " "
+		}
+	}
+	return text
 }
 
 func (w *writeFlags) add(fs *pflag.FlagSet, dryRun bool) {
