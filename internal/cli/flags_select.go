@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -124,13 +125,14 @@ type writeFlags struct {
 
 // flags are those that a rollback needs to reach the same state and cluster.
 func (w *writeFlags) flags(f *Factory) string {
-	text := w.login
+	var text strings.Builder
+	text.WriteString(w.login)
 	for _, fl := range [][2]string{{"--config", f.configPath}, {"--state", w.state}} {
 		if fl[1] != "" {
-			text += fl[0] + " " + quoteArg(fl[1]) + " "
+			text.WriteString(fl[0] + " " + quoteArg(fl[1]) + " ")
 		}
 	}
-	return text
+	return text.String()
 }
 
 func (w *writeFlags) add(fs *pflag.FlagSet, dryRun bool) {
