@@ -44,7 +44,11 @@ type Error struct {
 // Error names operation, object, cluster and cause.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of group %q", e.Op, e.Group)
+	b.WriteString(e.Op)
+	if strings.Contains(e.Op, " ") { // "committing offsets" of a group, "describing" a group
+		b.WriteString(" of")
+	}
+	fmt.Fprintf(&b, " group %q", e.Group)
 	if e.Partition != nil {
 		fmt.Fprintf(&b, " on %s", e.Partition)
 	}

@@ -271,13 +271,14 @@ func (t *Task) sight(now time.Time) sight {
 func (s sight) text() string {
 	var b strings.Builder
 	b.WriteString(s.What)
-	b.WriteString(": ")
-	b.WriteString(strconv.FormatInt(s.Done, 10))
-	if s.Total != nil {
-		fmt.Fprintf(&b, " of %d", *s.Total)
+	if s.Done > 0 || s.Total != nil { // else nothing is counted: a wait
+		fmt.Fprintf(&b, ": %d", s.Done)
+		if s.Total != nil {
+			fmt.Fprintf(&b, " of %d", *s.Total)
+		}
+		b.WriteByte(' ')
+		b.WriteString(s.Unit)
 	}
-	b.WriteByte(' ')
-	b.WriteString(s.Unit)
 	if s.Total != nil && *s.Total > 0 {
 		fmt.Fprintf(&b, " (%d%%)", s.Done*100 / *s.Total)
 	}
