@@ -11,7 +11,7 @@ import (
 // pair survives being written and read.
 func TestMover(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3000) {
+	for seed := range uint64(800) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		p := NewPair(r, Policies{SourceCompacted: seed%2 == 0, TargetCompacted: seed%3 == 0})
 		if !possible(&p) {

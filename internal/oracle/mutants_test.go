@@ -28,14 +28,14 @@ type edit struct{ file, old, new string }
 // room is a package that is made wrong, and how that is found.
 type room struct {
 	name string
-	// test of the package pkg must fail, and say found.
+	// test, a pattern, is what of the package pkg must fail, and say found.
 	pkg, test, found string
 	mutants          []mutant
 }
 
 var rooms = []room{
 	{"translate", ".", "TestMutantProbe", probeFound, mutants},
-	{"plan", "../plan", "TestBuildDecides", "--- FAIL: TestBuildDecides/", planMutants},
+	{"plan", "../plan", "(TestBuildDecides|TestGivenPositions)", "--- FAIL: Test", planMutants},
 }
 
 // planMutants are groups that are moved although a position of theirs cannot
@@ -43,6 +43,9 @@ var rooms = []room{
 var planMutants = []mutant{
 	{"a group half committed", []edit{{"verdict.go", "\tcase blocked == 0:\n", "\tcase blocked == 0 || writes > 0:\n"}}},
 	{"a group half committed without being told to", []edit{{"verdict.go", "accept.PartialGroup && writes > 0", "writes > 0"}}},
+	{"a refused group is written", []edit{
+		{"plan.go", "return g.Verdict == VerdictApply || g.Verdict == VerdictPartly\n", "return g.Verdict != VerdictNothing\n"},
+	}},
 	{"hold ignored", []edit{{
 		"translated.go", "\tcase translate.Hold, translate.Unset:\n\t\tq.Blocked = true\n",
 		"\tcase translate.Hold, translate.Unset:\n\t\tq.After = &Offset{Offset: it.have.Offset, LeaderEpoch: -1}\n",

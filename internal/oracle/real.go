@@ -121,9 +121,12 @@ func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 		if t.SourceCompacted || t.TargetCompacted {
 			// The cleaner leaves the last segment alone, and what stands behind
 			// the first record of an open transaction.
-			m.s.slots = max(m.s.slots, 40+r.IntN(50))
-			m.s.openSource = m.s.openSource && r.IntN(3) > 0
+			m.s.slots = max(m.s.slots, 50+r.IntN(60))
+			m.s.openSource = m.s.openSource && r.IntN(2) == 0
 			m.s.compactSource = true // keys come again
+		}
+		if w.source == never { // for a fair share of open transactions in all
+			m.s.transactions, m.s.openSource = true, true
 		}
 		m.makeSource()
 		// The rest is the cleaner's.
