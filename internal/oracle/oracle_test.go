@@ -15,7 +15,7 @@ func TestOracle(t *testing.T) {
 	for _, c := range []struct {
 		loader    Loader
 		positions int
-	}{{Memory{}, 20_000}, {Kfake{}, 13_000}} {
+	}{{Memory{}, 10_000}, {Kfake{}, 20_500}} {
 		t.Run(c.loader.Name(), func(t *testing.T) {
 			t.Parallel()
 			tally := judge(t, &Run{Translate: translate.Translate, Loader: c.loader, Seed: seed(t), Positions: count(t, c.positions)})
