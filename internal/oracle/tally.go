@@ -93,11 +93,11 @@ func (t *Tally) Wrong() int {
 	return t.Positions - t.Verdicts[Fine]
 }
 
-// Thin are the classes that hold less than a fifth of the positions.
-func (t *Tally) Thin() []string {
+// Thin are the classes that hold less than percent of the positions.
+func (t *Tally) Thin(percent int) []string {
 	var out []string
 	for c := Compacted; c < classEnd; c <<= 1 {
-		if t.Classes[c]*5 < t.Positions {
+		if t.Classes[c]*100 < t.Positions*percent {
 			out = append(out, c.String())
 		}
 	}

@@ -31,8 +31,10 @@ func TestOracleReal(t *testing.T) {
 	for _, line := range tally.Report() {
 		t.Logf("[report] %s to %s: %s", kafkatest.Newest, kafkatest.Previous, line)
 	}
-	for _, class := range tally.Thin() {
-		t.Errorf("less than a fifth of the positions are in logs with: %s", class)
+	// The logs are made for a fifth and more in each class; what the cleaner
+	// does in time moves that by a little.
+	for _, class := range tally.Thin(18) {
+		t.Errorf("less than 18 %% of the positions are in logs with: %s", class)
 	}
 	for i := range tally.Failures {
 		f := &tally.Failures[i]
