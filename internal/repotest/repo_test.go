@@ -78,6 +78,7 @@ var rules = map[string]func([]file) []string{
 	"fragments":        fragments,
 	"dependencies":     dependencies,
 	"documented":       documented,
+	"claims":           claims,
 	"sizes":            large,
 }
 
@@ -141,6 +142,8 @@ func TestRulesCatch(t *testing.T) {
 		"indirect ones":        {"dependencies", []file{newFile("go.mod", []byte("require (\n"+strings.Repeat("\ta.b/c v1.0.0 // indirect\n", 30)+")\n"))}, ""},
 		"no doc comment":       {"documented", []file{newFile("a.go", []byte("package a\n\nfunc F() {}\n"))}, "1 of 1 exported names"},
 		"a method of nobody's": {"documented", []file{newFile("a.go", []byte("package a\n\ntype t struct{}\n\nfunc (*t) F() {}\n"))}, ""},
+		"a claim without test": {"claims", []file{newFile("a.md", []byte("`a/a_test.go:TestB`")), newFile("a/a_test.go", []byte("package a\n\nfunc TestA(t *testing.T) {}\n"))}, "a.md: a/a_test.go has no TestB"},
+		"a claim with a test":  {"claims", []file{newFile("a.md", []byte("`a/a_test.go:TestA`")), newFile("a/a_test.go", []byte("package a\n\nfunc TestA(t *testing.T) {}\n"))}, ""},
 		"a long file":          {"sizes", []file{newFile("a.go", []byte(long))}, "files has over 505 lines"},
 		"a long function":      {"sizes", []file{newFile("a.go", []byte(long))}, "functions has over 502 lines"},
 	} {

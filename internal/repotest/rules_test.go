@@ -299,3 +299,29 @@ func dependencies(files []file) (problems []string) {
 	}
 	return problems
 }
+
+var (
+	namedTest  = regexp.MustCompile("`([a-z0-9_/.]+_test\\.go):(Test[A-Za-z0-9_]+)`")
+	namedStart = "func %s(t *testing.T)" // how a test begins
+)
+
+// claims: the tests that documents name for a claim exist.
+func claims(files []file) (problems []string) {
+	texts := map[string]string{}
+	for _, f := range files {
+		if f.isTest() {
+			texts[f.path] = string(f.text)
+		}
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.path, ".md") {
+			continue
+		}
+		for _, m := range namedTest.FindAllStringSubmatch(string(f.text), -1) {
+			if !strings.Contains(texts[m[1]], fmt.Sprintf(namedStart, m[2])) {
+				problems = append(problems, fmt.Sprintf("%s: %s has no %s", f.path, m[1], m[2]))
+			}
+		}
+	}
+	return problems
+}
