@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -293,10 +294,10 @@ func (s *solver) notBefore(ctx context.Context, low, least int64) (int64, error)
 		least = min(least, e.Timestamp)
 	}
 	found, err := s.tgt.since(ctx, least)
-	switch {
-	case err != nil || found.Err != nil:
-		return start, err
-	case found.Offset < 0:
+	if err = errors.Join(err, found.Err); err != nil {
+		return start, ctx.Err() // reading from the start needs no look-up
+	}
+	if found.Offset < 0 {
 		return low, nil
 	}
 	return max(start, found.Offset), nil

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -251,11 +252,16 @@ func (s *solver) checkEpochs(ctx context.Context) error {
 			continue
 		}
 		got, err := log.EpochEnd(ctx, []topic.EpochAsk{{Partition: s.src.part, Epoch: a.epo}})
-		if err != nil {
-			return fmt.Errorf("asking where leader epoch %d of %s ends: %w", a.epo, s.src.part, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		e := got[s.src.part]
-		if e.Err == nil && e.End >= 0 && a.s > e.End {
+		if err := errors.Join(err, e.Err); err != nil {
+			// Old brokers want a right for this that readers do not have.
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("whether leader epoch %d of the position still stands is not known: %v", a.epo, err))
+			continue
+		}
+		if e.End >= 0 && a.s > e.End {
 			s.refuse([]*ask{a}, ReasonIncarnation,
 				fmt.Sprintf("position %d of leader epoch %d lies beyond %d, where that epoch ends on %s now: the log was cut back by an unclean election", a.s, a.epo, e.End, s.src.part),
 				"records that the group has read are gone on the source; decide by hand where it is to go on")
