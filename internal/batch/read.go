@@ -14,7 +14,7 @@ type Ask struct {
 	// the last stable offset, and the aborted transactions of the stretch.
 	Committed bool
 	// Wait lets the answer take a moment: asked alone and with a waiting time,
-	// as tiered storage may need (KAFKA-FACTS: an empty answer is not the end).
+	// as tiered storage may need: before 3.8.0 its answer can be empty over data.
 	Wait bool
 }
 

@@ -11,7 +11,7 @@ import (
 
 // DefaultSettle is the time that lies between two equal readings of a source
 // position before it counts as final: above the usual auto.commit.interval of
-// 5 s (DESIGN section 3).
+// 5 s.
 const DefaultSettle = 10 * time.Second
 
 // Input of Build.

@@ -53,7 +53,7 @@ func (b *builder) translated(q *Position, it *item) {
 }
 
 // relative drops metadata that counts from the offset, unless the offsets that
-// it counts over are the same on the target (DESIGN section 3): the records
+// it counts over are the same on the target: the records
 // that it called done are then read again.
 func (b *builder) relative(q *Position) {
 	span, done, ok := doneAhead(q.After.Metadata)

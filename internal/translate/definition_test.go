@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// byDefinition is DESIGN section 3 taken literally: try every u from the end,
+// byDefinition is the definition of T (ARCHITECTURE.md) taken literally: try every u from the end,
 // keep the first copy of each source record, and see whether all wanted ones
 // come in order.
 func byDefinition(m *memLog, s int64) (t, repeats int64, ok bool) {

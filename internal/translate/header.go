@@ -12,8 +12,8 @@ import (
 )
 
 // knownHeaders are the headers in which movers leave the source offset, with
-// the encoding that each is known for (KAFKA-FACTS, "Formats of other
-// movers"). The encoding only decides where the values themselves do not.
+// the encoding that each is known for, as their documents and their records
+// show it. The encoding only decides where the values themselves do not.
 var knownHeaders = []struct {
 	name     string
 	encoding Encoding
