@@ -83,7 +83,6 @@ func (s *solver) place(ctx context.Context, offset int64) (bracket, error) {
 		if err := s.scout(ctx, x); err != nil {
 			return br, err
 		}
-		s.probes++
 	}
 }
 

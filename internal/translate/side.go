@@ -33,8 +33,7 @@ type side struct {
 	// recent are the last stretches, which the proof mostly finds again.
 	recent []*stretch
 
-	requests int64
-	bytes    int64
+	bytes int64 // read so far
 }
 
 // stretch is what one read returned: every record in [from, next).
@@ -87,7 +86,6 @@ func (s *side) read(ctx context.Context, x int64, size int32) (*stretch, error) 
 		if err != nil {
 			return nil, err
 		}
-		s.requests++
 		s.bytes += int64(len(chunk.Raw))
 		if chunk.Err != nil {
 			return nil, fmt.Errorf("%w: reading %s at offset %d: %w", errUnreadable, s.part, x, chunk.Err)

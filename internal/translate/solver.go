@@ -18,7 +18,6 @@ type solver struct {
 	idx index
 
 	end     copied // the last committed copy
-	probes  int64
 	budget  *budget
 	taken   int64 // of the budget
 	asks    []*ask
