@@ -140,3 +140,21 @@ func TestBadHeaders(t *testing.T) {
 		t.Errorf("no such header: got %s %s (%s)", got.Outcome, got.Reason, got.Detail)
 	}
 }
+
+// TestSameLogBehindAnOpenTransaction: groups that read uncommitted can stand
+// above the last stable offset, and all of them are copied as they are.
+func TestSameLogBehindAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	log := source(data(20))
+	log.stable = 10
+	offsets := []int64{5, 15, 18}
+	out, err := Translate(t.Context(), log, log, []Request{{Source: part, Target: part, SameLog: true, Offsets: offsets}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range offsets {
+		if got := out[0][i]; got.Outcome != Exact || got.T != want {
+			t.Errorf("got %s T=%d (%s), want %d", got.Outcome, got.T, got.Detail, want)
+		}
+	}
+}

@@ -70,72 +70,78 @@ func (s *solver) neighbours(ctx context.Context, a *ask) error {
 // reach is how many stretches are read to find a neighbour in a hole.
 const reach = 4
 
-// targetSides finds the last committed copy before t and the first from t on.
-func (s *solver) targetSides(ctx context.Context, t int64) (before, at *Seen, err error) {
-	for x, n := t-1, 0; x >= s.tgt.bounds.Start && before == nil && n < reach; n++ {
-		st, err := s.tgt.at(ctx, x)
+// around finds the last record below x and the first from x on that match;
+// nil where there is none within reach.
+func (s *side) around(ctx context.Context, x int64, match func(*batch.Entry) (bool, error)) (before, at *batch.Entry, err error) {
+	for next, n := x-1, 0; next >= s.bounds.Start && next < s.limit && before == nil && n < reach; n++ {
+		st, err := s.at(ctx, next)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i := len(st.recs) - 1; i >= 0 && before == nil; i-- {
-			if e := &st.recs[i]; e.Offset < t {
-				if h, ok, err := s.committedCopy(e); err != nil {
-					return nil, nil, err
-				} else if ok {
-					before = s.seen(e, h)
-				}
+			if before, err = matching(&st.recs[i], st.recs[i].Offset < x, match); err != nil {
+				return nil, nil, err
 			}
 		}
-		x = st.from - 1
+		next = st.from - 1
 	}
-	for x, n := t, 0; x < s.tgt.limit && at == nil && n < reach; n++ {
-		st, err := s.tgt.at(ctx, x)
+	for next, n := max(x, s.bounds.Start), 0; next < s.limit && at == nil && n < reach; n++ {
+		st, err := s.at(ctx, next)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i := range st.recs {
-			if e := &st.recs[i]; e.Offset >= t && at == nil {
-				if h, ok, err := s.committedCopy(e); err != nil {
-					return nil, nil, err
-				} else if ok {
-					at = s.seen(e, h)
-				}
+		for i := 0; i < len(st.recs) && at == nil; i++ {
+			if at, err = matching(&st.recs[i], st.recs[i].Offset >= x, match); err != nil {
+				return nil, nil, err
 			}
 		}
-		x = st.next
+		next = st.next
 	}
 	return before, at, nil
 }
 
-// sourceSides finds the source records to set beside those of the target: the
-// ones with the source offsets that the copies name, or else the nearest ones
-// either side of S.
-func (s *solver) sourceSides(ctx context.Context, a *ask) error {
-	p := &a.res.Proof
-	start, end := s.src.bounds.Start, s.src.limit
-	for x, n := a.s-1, 0; x >= start && p.SourceBefore == nil && n < reach; n++ {
-		st, err := s.src.at(ctx, min(x, end-1))
-		if err != nil {
-			return err
-		}
-		for i := len(st.recs) - 1; i >= 0 && p.SourceBefore == nil; i-- {
-			if e := &st.recs[i]; e.Offset < a.s && e.Kind != batch.Marker {
-				p.SourceBefore = s.seen(e, -1)
-			}
-		}
-		x = st.from - 1
+// matching is e if it lies on the side that is looked at and matches, else nil.
+func matching(e *batch.Entry, there bool, match func(*batch.Entry) (bool, error)) (*batch.Entry, error) {
+	if !there {
+		return nil, nil
 	}
-	for x, n := max(a.s, start), 0; x < end && p.SourceAt == nil && n < reach; n++ {
-		st, err := s.src.at(ctx, x)
-		if err != nil {
-			return err
+	ok, err := match(e)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return e, nil
+}
+
+// targetSides finds the last committed copy before t and the first from t on.
+func (s *solver) targetSides(ctx context.Context, t int64) (before, at *Seen, err error) {
+	b, a, err := s.tgt.around(ctx, t, func(e *batch.Entry) (bool, error) {
+		_, ok, err := s.committedCopy(e)
+		return ok, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	show := func(e *batch.Entry) *Seen {
+		if e == nil {
+			return nil
 		}
-		for i := range st.recs {
-			if e := &st.recs[i]; e.Offset >= a.s && e.Kind != batch.Marker && p.SourceAt == nil {
-				p.SourceAt = s.seen(e, -1)
-			}
-		}
-		x = st.next
+		h, _, _ := s.committedCopy(e) // it matched
+		return s.seen(e, h)
+	}
+	return show(b), show(a), nil
+}
+
+// sourceSides finds the source records either side of S.
+func (s *solver) sourceSides(ctx context.Context, a *ask) error {
+	before, at, err := s.src.around(ctx, a.s, func(e *batch.Entry) (bool, error) { return e.Kind != batch.Marker, nil })
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		a.res.Proof.SourceBefore = s.seen(before, -1)
+	}
+	if at != nil {
+		a.res.Proof.SourceAt = s.seen(at, -1)
 	}
 	return nil
 }
