@@ -50,6 +50,8 @@ const (
 	ReasonNotIdentical    Reason = "not-identical"      // refused: identity was asked for, and the logs differ
 	ReasonTooManyPasses   Reason = "too-many-stretches" // refused: the copy is too fragmented for the memory limit
 	ReasonUnreadable      Reason = "unreadable"         // refused: a broker's answer for this partition was an error
+	ReasonSeveralFit      Reason = "several-fit"        // repeats, hold or refused: records are alike, and more than one position fits
+	ReasonForgotten       Reason = "forgotten"          // repeats or refused: the source has no record there any more that could be found on the target
 )
 
 // Known says how it is known that after T nothing is missing and nothing
@@ -96,6 +98,18 @@ type Proof struct {
 	// Read are the records looked at, when read.
 	ReadTarget int64 `json:"read_target,omitempty"`
 	ReadSource int64 `json:"read_source,omitempty"`
+	// Bracket are the offset syncs of MirrorMaker 2 around the position, of
+	// evidence mm2.
+	Bracket *Bracket `json:"bracket,omitempty"`
+}
+
+// Bracket is what MirrorMaker 2 itself noted around a position: the closest
+// pairs of source and target offset below and above S; -1 where it noted none.
+type Bracket struct {
+	SourceLow  int64 `json:"source_low"`
+	TargetLow  int64 `json:"target_low"`
+	SourceHigh int64 `json:"source_high"`
+	TargetHigh int64 `json:"target_high"`
 }
 
 // Result is the answer for one position.
@@ -141,7 +155,9 @@ type Kind string
 // The kinds of evidence of this version.
 const (
 	KindHeader   Kind = "header"
-	KindIdentity Kind = "identity"
+	KindMM2      Kind = "mm2"      // the offset syncs of MirrorMaker 2, and contents between them
+	KindIdentity Kind = "identity" // equal offsets
+	KindContent  Kind = "content"  // equal records
 	KindAuto     Kind = "auto"
 )
 
@@ -172,6 +188,15 @@ type Request struct {
 	Epochs []int32
 }
 
+// SyncTopic is an offset-syncs topic of MirrorMaker 2
+// (mm2-offset-syncs.<alias>.internal).
+type SyncTopic struct {
+	// OnTarget: it is on the target cluster (offset-syncs.topic.location),
+	// else on the source cluster.
+	OnTarget bool
+	Topic    string
+}
+
 // Options of Translate; the zero value is the default.
 type Options struct {
 	// Evidence to use; KindAuto (or "") chooses per topic and says why.
@@ -180,6 +205,9 @@ type Options struct {
 	// known ones. Encoding "" recognises it by the values.
 	Header   string
 	Encoding Encoding
+	// Syncs are the offset-syncs topics of MirrorMaker 2 that may speak of these
+	// topics; evidence mm2 takes the one whose pairs are equal records.
+	Syncs []SyncTopic
 	// Quick leaves out the reading that shows that nothing after T is missing
 	// or twice.
 	Quick bool
