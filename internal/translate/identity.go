@@ -50,7 +50,7 @@ func (s *solver) sameLog(ctx context.Context) error {
 		a.res.CopiedThrough = s.tgt.bounds.End
 		a.res.LagAfter = max(0, s.tgt.bounds.End-a.res.T)
 		s.settle(a, out, KnownSameLog)
-		a.res.Evidence, a.res.Detected = KindIdentity, s.ev.detected()
+		a.res.Evidence, a.res.Detected, a.res.Marks = KindIdentity, s.ev.detected(), marksOf(s.ev)
 		before, at, err := s.targetSides(ctx, a.res.T)
 		if err != nil {
 			return err

@@ -149,7 +149,7 @@ func (s *solver) sourceSides(ctx context.Context, a *ask) error {
 // judge compares the neighbours and completes the outcome.
 func (s *solver) judge(a *ask) {
 	p := &a.res.Proof
-	a.res.Evidence, a.res.Detected = s.ev.kind(), s.ev.detected()
+	a.res.Evidence, a.res.Detected, a.res.Marks = s.ev.kind(), s.ev.detected(), marksOf(s.ev)
 	if s.src == nil {
 		s.doubt(a, "no source was given: that the position belongs to this incarnation of the topic and lies in its log")
 		return

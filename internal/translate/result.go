@@ -142,7 +142,10 @@ type Result struct {
 	// Evidence that was used, with its encoding ("header __original_offset, decimal text").
 	Evidence Kind
 	Detected string
-	Proof    Proof
+	// Marks is what the fingerprints of Proof leave out, and where a copy names
+	// its source offset: what Recheck needs.
+	Marks Marks
+	Proof Proof
 	// LagBefore and LagAfter are the log end minus S and minus T; -1 unknown.
 	LagBefore, LagAfter int64
 	// TargetBounds are the target's bounds that the answer was judged at.

@@ -1,0 +1,41 @@
+package translate
+
+import "slices"
+
+// Marks is what a mover leaves in its copies, as the evidence knows it. A proof
+// is kept together with it, so that it can be checked again without choosing
+// any evidence anew.
+type Marks struct {
+	// Header and Encoding are where a copy names its source offset; "" where
+	// the evidence is not a header.
+	Header   string
+	Encoding Encoding
+	// Own are the names of the headers that the fingerprints leave out, on both
+	// sides, sorted: the mover's own ones. Never nil.
+	Own []string
+}
+
+// owns reports whether fingerprints leave out headers of that name.
+func (m *Marks) owns(name string) bool { return slices.Contains(m.Own, name) }
+
+// marksOf writes down what ev leaves out. An evidence says it by a function,
+// and the names that it can say yes to are those of the known movers and its
+// own.
+func marksOf(ev evidence) Marks {
+	m := Marks{Own: []string{}}
+	var names []string
+	if h, ok := ev.(*header); ok {
+		m.Header, m.Encoding = h.name, h.encoding
+		names = append(names, h.name)
+	}
+	for _, k := range knownHeaders {
+		names = append(append(names, k.name), k.also...)
+	}
+	for _, name := range names {
+		if ev.own(name) && !m.owns(name) {
+			m.Own = append(m.Own, name)
+		}
+	}
+	slices.Sort(m.Own)
+	return m
+}
