@@ -118,7 +118,7 @@ func DecodePartition(value []byte, enc Encoding) (partition int32, ok bool) {
 	if !ok || n > math.MaxInt32 {
 		return 0, false
 	}
-	return int32(n), true
+	return int32(n), true //nolint:gosec // compared above
 }
 
 // EncodeNumber is the opposite of DecodeOffset and DecodePartition: what a mover
