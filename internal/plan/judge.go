@@ -104,7 +104,7 @@ func (b *builder) judge() {
 
 func (b *builder) notePair(pairs map[[2]string]*Topic, it *item) {
 	to := b.targetTopics[it.target.Topic]
-	t := &Topic{Target: it.target.Topic, TargetID: to.ID, TargetPartitions: len(to.Partitions)}
+	t := &Topic{Target: it.target.Topic, TargetID: to.ID, TargetPartitions: len(to.Partitions), OwnHeaders: []string{}}
 	if b.in.From != nil && !it.extra {
 		from := b.sourceTopics[it.source.Topic]
 		t.Source, t.SourceID, t.SourcePartitions = it.source.Topic, from.ID, len(from.Partitions)
@@ -113,8 +113,9 @@ func (b *builder) notePair(pairs map[[2]string]*Topic, it *item) {
 	if pairs[k] == nil {
 		pairs[k] = t
 	}
-	if r := it.result; r != nil && pairs[k].Evidence == "" {
+	if r := it.result; r != nil && r.Evidence != "" && pairs[k].Evidence == "" {
 		pairs[k].Evidence, pairs[k].Detected = r.Evidence, r.Detected
+		pairs[k].Header, pairs[k].Encoding, pairs[k].OwnHeaders = r.Marks.Header, r.Marks.Encoding, r.Marks.Own
 	}
 }
 

@@ -159,6 +159,12 @@ type Topic struct {
 	// Evidence that was used, and how it was recognised.
 	Evidence translate.Kind `json:"evidence,omitempty"`
 	Detected string         `json:"detected,omitempty"`
+	// Header and Encoding are where a copy names its source offset, with
+	// evidence header. OwnHeaders are left out of the fingerprints of the
+	// proofs; nil in plans of before it was kept.
+	Header     string             `json:"header,omitempty"`
+	Encoding   translate.Encoding `json:"encoding,omitempty"`
+	OwnHeaders []string           `json:"own_headers"`
 }
 
 // Verdict is what Apply would do with a group.
