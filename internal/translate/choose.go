@@ -27,10 +27,11 @@ type none struct {
 
 var _ evidence = (*none)(nil)
 
-func (*none) kind() Kind                                { return "" }
-func (n *none) detected() string                        { return n.why }
-func (*none) own(string) bool                           { return false }
-func (*none) source(*batch.Record) (int64, bool, error) { return -1, false, nil }
+func (n *none) what() (Kind, string) { return "", n.why }
+func (*none) own(string) bool        { return false }
+func (*none) tracer(s *solver) tracer {
+	return &recordwise{s.tgt, func(*batch.Record) (int64, bool, error) { return -1, false, nil }}
+}
 
 // survey is what the samples of one topic show.
 type survey struct {

@@ -2,20 +2,15 @@ package translate
 
 import (
 	"fmt"
-
-	"github.com/kferry/kferry/internal/batch"
 )
 
-// evidence says which source offset a target record is a copy of. One value
-// serves all partitions of one topic, so that no weaker kind can slip in
-// between.
+// evidence is what ties target records to source offsets. One value serves all
+// partitions of one topic, so that no weaker kind can slip in between.
 type evidence interface {
-	kind() Kind
-	// detected says in words what was found and will be used.
-	detected() string
-	// source is the source offset that r was copied from. ok is false for a
-	// record that is no copy; the error is a *evidenceError.
-	source(r *batch.Record) (h int64, ok bool, err error)
+	// what is the kind, and in words what was found and will be used.
+	what() (Kind, string)
+	// tracer says of the records of one partition what they are copies of.
+	tracer(s *solver) tracer
 	// own reports whether the mover added a header of that name, so that it
 	// is left out when contents are compared.
 	own(name string) bool

@@ -70,11 +70,11 @@ type header struct {
 
 var _ evidence = (*header)(nil)
 
-func (h *header) kind() Kind { return KindHeader }
-
-func (h *header) detected() string {
-	return fmt.Sprintf("header %s, %s%s", h.name, h.encoding.words(), h.how)
+func (h *header) what() (Kind, string) {
+	return KindHeader, fmt.Sprintf("header %s, %s%s", h.name, h.encoding.words(), h.how)
 }
+
+func (h *header) tracer(s *solver) tracer { return &recordwise{s.tgt, h.source} }
 
 func (h *header) own(name string) bool {
 	if name == h.name {

@@ -14,22 +14,22 @@ type identity struct{ same bool }
 
 var _ evidence = (*identity)(nil)
 
-func (*identity) kind() Kind { return KindIdentity }
-
-func (i *identity) detected() string {
+func (i *identity) what() (Kind, string) {
 	if i.same {
-		return "source and target are the same topic"
+		return KindIdentity, "source and target are the same topic"
 	}
-	return "equal records at equal offsets"
+	return KindIdentity, "equal records at equal offsets"
+}
+
+func (*identity) tracer(s *solver) tracer {
+	return &recordwise{s.tgt, func(r *batch.Record) (int64, bool, error) { return r.Offset, true, nil }}
 }
 
 func (*identity) own(string) bool { return false }
 
-func (*identity) source(r *batch.Record) (int64, bool, error) { return r.Offset, true, nil }
-
 // sameLog answers where source and target are one log: T is S.
 func (s *solver) sameLog(ctx context.Context) error {
-	s.ev = &identity{same: true}
+	s.use(&identity{same: true})
 	for _, a := range s.asks {
 		switch b := s.tgt.bounds; {
 		case a.s > b.End:
@@ -50,7 +50,7 @@ func (s *solver) sameLog(ctx context.Context) error {
 		a.res.CopiedThrough = s.tgt.bounds.End
 		a.res.LagAfter = max(0, s.tgt.bounds.End-a.res.T)
 		s.settle(a, out, KnownSameLog)
-		a.res.Evidence, a.res.Detected, a.res.Marks = KindIdentity, s.ev.detected(), marksOf(s.ev)
+		s.name(&a.res)
 		before, at, err := s.targetSides(ctx, a.res.T)
 		if err != nil {
 			return err

@@ -10,6 +10,10 @@ import (
 // copied is one copy on the target: position p and h(p).
 type copied struct {
 	pos, h int64
+	// sure is false where records are alike and h is only one that fits.
+	sure bool
+	// most is the greatest h that fits.
+	most int64
 	// aborted copies belong to an aborted transaction: they are no copies to a
 	// read_committed consumer, and T is moved back behind them all the same.
 	aborted bool
@@ -30,7 +34,7 @@ type index struct {
 }
 
 // look turns a stretch into a view.
-func (ix *index) look(ev evidence, st *stretch) (view, error) {
+func (ix *index) look(st *stretch, origins []origin) view {
 	v := view{from: st.from, next: st.next}
 	for i := range st.recs {
 		r := &st.recs[i]
@@ -39,19 +43,16 @@ func (ix *index) look(ev evidence, st *stretch) (view, error) {
 			ix.markers = true
 			continue
 		}
-		h, ok, err := ev.source(&r.Record)
-		if err != nil {
-			return view{}, err
-		}
-		if !ok {
+		o := origins[i]
+		if !o.copy() {
 			ix.natives = true
 			continue
 		}
-		c := copied{pos: r.Offset, h: h, aborted: r.Kind == batch.AbortedData}
+		c := copied{pos: r.Offset, h: o.h, sure: o.sure(), most: o.most, aborted: r.Kind == batch.AbortedData}
 		ix.aborted = ix.aborted || c.aborted
 		v.copies = append(v.copies, c)
 	}
-	return v, nil
+	return v
 }
 
 // add takes a view in, cut to what was not known yet.
@@ -175,7 +176,7 @@ func (ix *index) first() (copied, bool) {
 func (ix *index) level(from int64, through copied) bool {
 	for _, v := range ix.views {
 		for _, c := range v.copies {
-			if c.pos >= from && (c.aborted || c.h-c.pos != through.h-through.pos) {
+			if c.pos >= from && (c.aborted || !c.sure || c.h-c.pos != through.h-through.pos) {
 				return false
 			}
 		}

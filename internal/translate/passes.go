@@ -61,26 +61,22 @@ const keyStretches = 6
 
 func (s *solver) readHistory(ctx context.Context) (*history, error) {
 	h := &history{top: -1}
-	st := s.tgt.stream(s.tgt.bounds.Start, s.end.pos+1)
+	f := s.tr.follow(s.tgt.bounds.Start, s.end.pos+1)
 	for {
-		e, err := st.data(ctx)
+		e, err := f.next(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if e == nil {
-			h.read = st.read
+			h.read = f.count()
 			return h, nil
 		}
-		off, ok, err := s.ev.source(&e.Record)
-		if err != nil {
-			return nil, err
-		}
 		switch {
-		case !ok:
+		case !e.copy():
 		case e.Kind == batch.AbortedData:
 			h.aborted = append(h.aborted, e.Offset)
 		default:
-			h.add(e.Offset, off)
+			h.add(e.Offset, e.h)
 		}
 		if !s.afford(len(h.runs) + len(h.aborted)) {
 			return nil, &tooManyError{s.opt.MaxStretches}
@@ -296,19 +292,16 @@ func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte][
 	if from >= s.tgt.limit {
 		return nil
 	}
-	for st := s.tgt.stream(from, s.tgt.limit); len(pending) > 0; {
-		e, err := st.data(ctx)
+	for f := s.tr.follow(from, s.tgt.limit); len(pending) > 0; {
+		e, err := f.next(ctx)
 		if err != nil || e == nil {
 			return err
 		}
 		if e.Kind != batch.Data || e.Key == nil {
 			continue
 		}
-		h, ok, err := s.ev.source(&e.Record)
-		if err != nil {
-			return err
-		}
-		if !ok {
+		h := e.h
+		if !e.copy() {
 			h = math.MaxInt64
 		}
 		k := fingerKey(e.Key)

@@ -71,15 +71,16 @@ func (s *solver) neighbours(ctx context.Context, a *ask) error {
 const reach = 4
 
 // around finds the last record below x and the first from x on that match;
-// nil where there is none within reach.
-func (s *side) around(ctx context.Context, x int64, match func(*batch.Entry) (bool, error)) (before, at *batch.Entry, err error) {
+// nil where there is none within reach. match is asked for record i of a
+// stretch.
+func (s *side) around(ctx context.Context, x int64, match func(st *stretch, i int) (bool, error)) (before, at *batch.Entry, err error) {
 	for next, n := x-1, 0; next >= s.bounds.Start && next < s.limit && before == nil && n < reach; n++ {
 		st, err := s.at(ctx, next)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i := len(st.recs) - 1; i >= 0 && before == nil; i-- {
-			if before, err = matching(&st.recs[i], st.recs[i].Offset < x, match); err != nil {
+			if before, err = matching(st, i, st.recs[i].Offset < x, match); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -91,7 +92,7 @@ func (s *side) around(ctx context.Context, x int64, match func(*batch.Entry) (bo
 			return nil, nil, err
 		}
 		for i := 0; i < len(st.recs) && at == nil; i++ {
-			if at, err = matching(&st.recs[i], st.recs[i].Offset >= x, match); err != nil {
+			if at, err = matching(st, i, st.recs[i].Offset >= x, match); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -100,23 +101,29 @@ func (s *side) around(ctx context.Context, x int64, match func(*batch.Entry) (bo
 	return before, at, nil
 }
 
-// matching is e if it lies on the side that is looked at and matches, else nil.
-func matching(e *batch.Entry, there bool, match func(*batch.Entry) (bool, error)) (*batch.Entry, error) {
+// matching is record i of st if it lies on the side that is looked at and
+// matches, else nil.
+func matching(st *stretch, i int, there bool, match func(*stretch, int) (bool, error)) (*batch.Entry, error) {
 	if !there {
 		return nil, nil
 	}
-	ok, err := match(e)
+	ok, err := match(st, i)
 	if err != nil || !ok {
 		return nil, err
 	}
-	return e, nil
+	return &st.recs[i], nil
 }
 
 // targetSides finds the last committed copy before t and the first from t on.
 func (s *solver) targetSides(ctx context.Context, t int64) (before, at *Seen, err error) {
-	b, a, err := s.tgt.around(ctx, t, func(e *batch.Entry) (bool, error) {
-		_, ok, err := s.committedCopy(e)
-		return ok, err
+	hs := map[int64]int64{}
+	b, a, err := s.tgt.around(ctx, t, func(st *stretch, i int) (bool, error) {
+		origins, err := s.trace(ctx, st)
+		if err != nil || st.recs[i].Kind != batch.Data || !origins[i].copy() {
+			return false, err
+		}
+		hs[st.recs[i].Offset] = origins[i].h
+		return true, nil
 	})
 	if err != nil {
 		return nil, nil, err
@@ -125,15 +132,14 @@ func (s *solver) targetSides(ctx context.Context, t int64) (before, at *Seen, er
 		if e == nil {
 			return nil
 		}
-		h, _, _ := s.committedCopy(e) // it matched
-		return s.seen(e, h)
+		return s.seen(e, hs[e.Offset])
 	}
 	return show(b), show(a), nil
 }
 
 // sourceSides finds the source records either side of S.
 func (s *solver) sourceSides(ctx context.Context, a *ask) error {
-	before, at, err := s.src.around(ctx, a.s, func(e *batch.Entry) (bool, error) { return e.Kind != batch.Marker, nil })
+	before, at, err := s.src.around(ctx, a.s, func(st *stretch, i int) (bool, error) { return st.recs[i].Kind != batch.Marker, nil })
 	if err != nil {
 		return err
 	}
@@ -149,7 +155,7 @@ func (s *solver) sourceSides(ctx context.Context, a *ask) error {
 // judge compares the neighbours and completes the outcome.
 func (s *solver) judge(a *ask) {
 	p := &a.res.Proof
-	a.res.Evidence, a.res.Detected, a.res.Marks = s.ev.kind(), s.ev.detected(), marksOf(s.ev)
+	s.name(&a.res)
 	if s.src == nil {
 		s.doubt(a, "no source was given: that the position belongs to this incarnation of the topic and lies in its log")
 		return
@@ -168,7 +174,7 @@ func (s *solver) judge(a *ask) {
 			return
 		}
 	}
-	if pairs == 0 && s.ev.kind() == KindIdentity && a.res.Outcome != Refused && (p.SourceBefore != nil || p.SourceAt != nil) {
+	if pairs == 0 && s.kind() == KindIdentity && a.res.Outcome != Refused && (p.SourceBefore != nil || p.SourceAt != nil) {
 		s.refuse([]*ask{a}, ReasonNotIdentical, fmt.Sprintf("no record either side of %d is equal on %s and %s", a.s, s.src.part, s.tgt.part),
 			"name the header that the mover writes with -H NAME")
 		return

@@ -169,7 +169,7 @@ const samples = 3
 
 // countable reports whether nothing speaks against offsets being records.
 func (s *solver) countable() bool {
-	if s.ev.kind() == KindIdentity || s.idx.natives || s.idx.markers || s.idx.aborted || s.idx.transactional {
+	if s.kind() == KindIdentity || s.idx.natives || s.idx.markers || s.idx.aborted || s.idx.transactional {
 		return false
 	}
 	target := s.req.TargetTopic.Config
@@ -185,7 +185,7 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 	if s.idx.highest() > s.end.h {
 		return true, nil
 	}
-	if low.res.T <= s.tgt.bounds.Start || s.ev.kind() == KindIdentity {
+	if low.res.T <= s.tgt.bounds.Start || s.kind() == KindIdentity {
 		return false, nil
 	}
 	floor := s.end.h + 1
@@ -210,13 +210,13 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 	if err != nil {
 		return false, err
 	}
-	for st := s.tgt.stream(from, low.res.T); ; {
-		e, err := st.data(ctx)
+	for f := s.tr.follow(from, low.res.T); ; {
+		e, err := f.next(ctx)
 		if err != nil || e == nil {
 			return false, err
 		}
-		if h, ok, err := s.committedCopy(e); err != nil || ok && h >= floor {
-			return true, err
+		if e.committed() && e.h >= floor {
+			return true, nil
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (s *solver) readThrough(ctx context.Context, asks []*ask) (reading, error) 
 	m.r.lastGap, m.r.least = -1, -1
 	m.after = asks[0].res.T
 	m.expect = asks[0].s
-	tgt := s.tgt.stream(asks[0].res.T, s.end.pos+1)
+	tgt := s.tr.follow(asks[0].res.T, s.end.pos+1)
 	if s.src != nil {
 		m.src = s.src.stream(asks[0].s, s.end.h+1)
 		if err := m.advance(ctx); err != nil {
@@ -47,7 +47,7 @@ func (s *solver) readThrough(ctx context.Context, asks []*ask) (reading, error) 
 		}
 	}
 	for !m.r.drop {
-		e, err := tgt.data(ctx)
+		e, err := tgt.next(ctx)
 		if err != nil {
 			return m.r, err
 		}
@@ -59,7 +59,7 @@ func (s *solver) readThrough(ctx context.Context, asks []*ask) (reading, error) 
 		}
 	}
 	m.finish()
-	m.r.target = tgt.read
+	m.r.target = tgt.count()
 	if m.src != nil {
 		m.r.source = m.src.read
 	}
@@ -101,11 +101,8 @@ func (r *reading) stamp(ms int64) {
 }
 
 // take looks at one record of the target.
-func (m *merge) take(ctx context.Context, e *batch.Entry) error {
-	h, ok, err := m.s.ev.source(&e.Record)
-	if err != nil {
-		return err
-	}
+func (m *merge) take(ctx context.Context, e *traced) error {
+	h, ok := e.h, e.copy()
 	if e.Kind == batch.AbortedData {
 		if ok {
 			m.r.abortedCopies++
@@ -136,7 +133,7 @@ func (m *merge) take(ctx context.Context, e *batch.Entry) error {
 	if m.src == nil {
 		return nil
 	}
-	err = m.match(ctx, h, e)
+	err := m.match(ctx, h, e.Entry)
 	m.explain(e.Key)
 	return err
 }
@@ -214,11 +211,3 @@ func (m *merge) finish() {
 }
 
 func fingerKey(key []byte) [16]byte { return batch.Fingerprint(key, nil, nil, nil) }
-
-// committedCopy is h of a record that is a copy to a read_committed consumer.
-func (s *solver) committedCopy(e *batch.Entry) (int64, bool, error) {
-	if e.Kind != batch.Data {
-		return -1, false, nil
-	}
-	return s.ev.source(&e.Record)
-}

@@ -8,11 +8,11 @@ func (s *solver) scout(ctx context.Context, x int64) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.idx.look(s.ev, st)
+	origins, err := s.trace(ctx, st)
 	if err != nil {
 		return err
 	}
-	s.idx.add(v)
+	s.idx.add(s.idx.look(st, origins))
 	return nil
 }
 

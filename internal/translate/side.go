@@ -40,6 +40,7 @@ type side struct {
 type stretch struct {
 	from, next int64
 	recs       []batch.Entry
+	origins    []origin // of recs, on the target, once asked for
 }
 
 // keep is how many stretches a side remembers.

@@ -13,6 +13,7 @@ type solver struct {
 	req *Request
 	opt *Options
 	ev  evidence
+	tr  tracer
 	src *side // nil without a source
 	tgt *side
 	idx index
@@ -220,7 +221,26 @@ func (s *solver) noCopyText() string {
 	if s.tgt.limit <= s.tgt.bounds.Start {
 		return s.tgt.part.String() + " is empty"
 	}
-	return "no record of " + s.tgt.part.String() + " is a copy by " + s.ev.detected()
+	return "no record of " + s.tgt.part.String() + " is a copy by " + s.detected()
+}
+
+// use takes the evidence for this partition.
+func (s *solver) use(ev evidence) { s.ev, s.tr = ev, ev.tracer(s) }
+
+// name says in a result which evidence it rests on.
+func (s *solver) name(r *Result) {
+	r.Evidence, r.Detected = s.ev.what()
+	r.Marks = marksOf(s.ev)
+}
+
+func (s *solver) kind() Kind {
+	k, _ := s.ev.what()
+	return k
+}
+
+func (s *solver) detected() string {
+	_, words := s.ev.what()
+	return words
 }
 
 // settle makes an ask final with a position.

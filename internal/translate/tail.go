@@ -125,13 +125,13 @@ func (s *solver) notCopied(ctx context.Context, offset int64) (bool, error) {
 	if err != nil || br.lo == nil || br.hi == nil || br.hi.h == offset {
 		return false, err
 	}
-	for st := s.tgt.stream(s.tgt.bounds.Start, s.end.pos+1); ; {
-		e, err := st.data(ctx)
+	for f := s.tr.follow(s.tgt.bounds.Start, s.end.pos+1); ; {
+		e, err := f.next(ctx)
 		if err != nil || e == nil {
 			return err == nil, err
 		}
-		if h, ok, err := s.committedCopy(e); err != nil || ok && h == offset {
-			return false, err
+		if e.committed() && e.least <= offset && offset <= e.most {
+			return false, nil
 		}
 	}
 }

@@ -79,7 +79,9 @@ func (w *work) wave(ctx context.Context, reqs []Request, out [][]Result) error {
 	r := newRounds(w.source, w.target)
 	err = each(ctx, r, solvers, func(s *solver) error {
 		s.setRounds(r)
-		s.ev = w.chosen[s.pair()]
+		if ev := w.chosen[s.pair()]; ev != nil {
+			s.use(ev)
+		}
 		defer s.giveBack()
 		if n, ok := s.ev.(*none); ok && !s.req.SameLog {
 			return s.runWithout(ctx, n)
