@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -314,7 +315,11 @@ func (c *Client) wrap(op, group string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: op, Cluster: c.conn.Name(), Group: group, Err: err, Hint: hint(err)}
+	h := hint(err)
+	if op == altering || op == forgetting {
+		h = cmp.Or(shareHint(err), h)
+	}
+	return &Error{Op: op, Cluster: c.conn.Name(), Group: group, Err: err, Hint: h}
 }
 
 // hint says what would help.
@@ -330,7 +335,7 @@ func hint(err error) string {
 	case errors.Is(err, kerr.OffsetMetadataTooLarge):
 		return "the broker's offset.metadata.max.bytes is below the length of the metadata"
 	case errors.Is(err, kerr.GroupIDNotFound):
-		return "a share group keeps no committed offsets"
+		return "the group is a share group, which keeps start offsets and no committed ones"
 	}
 	return ""
 }

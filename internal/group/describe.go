@@ -245,12 +245,30 @@ func (d *description) streams(ctx context.Context) error {
 				members = append(members, Member{ID: m.MemberID, InstanceID: text(m.InstanceID), ClientID: m.ClientID, Host: m.ClientHost})
 			}
 			d.add(Group{
-				Name: g.Group, Kind: Streams, State: State(g.State),
+				Name: g.Group, Kind: Streams, State: State(g.State), Internal: internalTopics(g.Topology),
 				Members: members, Operations: operations(g.AuthorizedOperations),
 			})
 		}
 		return settled, nil
 	})
+}
+
+// internalTopics lists the topics that an application of Kafka Streams makes
+// for itself. The coordinator keeps the topology of a group that is Empty.
+func internalTopics(t *kmsg.StreamsGroupDescribeResponseGroupTopology) []string {
+	if t == nil {
+		return nil
+	}
+	var names []string
+	for i := range t.Subtopologies {
+		s := &t.Subtopologies[i]
+		names = append(names, s.RepartitionSinkTopics...)
+		for _, info := range slices.Concat(s.StateChangelogTopics, s.RepartitionSourceTopics) {
+			names = append(names, info.Topic)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // assigned lists the partitions of a KIP-848 assignment. One without a topic

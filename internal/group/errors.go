@@ -24,6 +24,8 @@ var (
 	ErrAbsent = errors.New("group does not exist")
 	// ErrUnstable: the group has transactional commits that are not decided.
 	ErrUnstable = errors.New("pending transactional commits")
+	// ErrNoShare: the brokers do not know share groups, or have them off.
+	ErrNoShare = errors.New("share groups are not known")
 	// ErrInput: what was to be written contradicts itself; nothing was sent.
 	ErrInput = errors.New("contradictory positions")
 )

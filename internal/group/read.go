@@ -21,24 +21,30 @@ const reading = "fetching offsets"
 // Read describes each named group and reads all its committed positions, only
 // such as cannot change any more by a transaction that is open (RequireStable,
 // KIP-447; brokers from 2.5). Each coordinator is asked once for all its
-// groups (KIP-709), brokers before 3.0 once per group. What fails for one
-// group is in its Err, and then its positions mean nothing. The error is that
+// groups (KIP-709), brokers before 3.0 once per group. Of share groups it reads
+// the start offsets (KIP-932). What fails for one group is in its Err, and then its positions mean nothing. The error is that
 // of ctx.
 func (c *Client) Read(ctx context.Context, names []string) (map[string]Reading, error) {
 	groups, err := c.Describe(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	known := make([]string, 0, len(groups))
+	known, shares := make([]string, 0, len(groups)), []string{}
 	readings := make(map[string]Reading, len(groups))
 	for name, g := range groups {
 		readings[name] = Reading{Group: g, Err: g.Err, At: time.Now()}
-		if g.Err == nil {
+		switch {
+		case g.Err != nil:
+		case g.Kind == Share:
+			shares = append(shares, name)
+		default:
 			known = append(known, name)
 		}
 	}
 	complete := c.visible(ctx)
-	for name, r := range c.positions(ctx, known) {
+	got := c.positions(ctx, known)
+	maps.Copy(got, c.shareReadings(ctx, shares))
+	for name, r := range got {
 		r.Group, r.Complete = groups[name], complete
 		readings[name] = r
 	}

@@ -42,7 +42,10 @@ type Group struct {
 	// Operations are the operations that we are authorized for, in Kafka's
 	// words ("READ", "DELETE", "DESCRIBE"); nil when the broker does not say.
 	Operations []string
-	Err        error
+	// Internal are the changelog and repartition topics that the topology of a
+	// Streams group (KIP-1071) names, sorted; nil for all others.
+	Internal []string
+	Err      error
 }
 
 // Stopped reports whether nobody is a member: the group is Empty, Dead or
@@ -69,13 +72,18 @@ type Completeness struct {
 	Missing []string
 }
 
-// Reading is one group with its committed positions.
+// Reading is one group with its committed positions; those of a share group are
+// its start offsets.
 type Reading struct {
 	Group     Group
 	Positions map[topic.Partition]position.Position
 	// Unstable are partitions with pending transactional commits
 	// (UNSTABLE_OFFSET_COMMIT): they have no final position yet.
 	Unstable []topic.Partition
+	// Open is, for share groups, how many records at and above a start offset
+	// are not done, as the broker counts them; a partition of which it does not
+	// tell (before 4.2) is left out. Nil for groups of other kinds.
+	Open     map[topic.Partition]int64
 	Complete Completeness
 	At       time.Time
 	Err      error
