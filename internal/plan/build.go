@@ -25,7 +25,7 @@ func Build(ctx context.Context, in Input) (*Plan, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		b.chooseGroups, b.readSource, b.readTopics, b.readTarget, b.lookAhead, b.translate,
+		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readTarget, b.lookAhead, b.readCheckpoints, b.translate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -56,6 +56,7 @@ type builder struct {
 	shares []share // which source group feeds which target group
 
 	source       map[string]group.Reading // by source group
+	mirror       mirror                   // what MirrorMaker 2 has left behind
 	sourceTopics map[string]topic.Topic
 	targetTopics map[string]topic.Topic
 	target       map[string]group.Reading // by target group
@@ -100,6 +101,7 @@ func (b *builder) begin() error {
 	b.plan.Options = Options{
 		Evidence: evidence, Header: in.Translate.Header, Encoding: in.Translate.Encoding, Quick: in.Translate.Quick,
 		CopyComplete: in.Translate.CopyComplete, SettleMS: settle.Milliseconds(), Accept: in.Accept,
+		MirrorAlias: in.Mirror.Alias,
 	}
 	bad := func(why string) error {
 		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: %s", ErrInput, why)}
@@ -152,6 +154,9 @@ func (b *builder) find(f Finding) { b.plan.Findings = append(b.plan.Findings, f)
 func (b *builder) topicName(name string) string {
 	if b.in.AsGiven {
 		return name
+	}
+	if to, ok := b.mirror.renamed[name]; ok {
+		return to
 	}
 	return b.in.Route.Topic(name)
 }

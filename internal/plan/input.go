@@ -40,6 +40,9 @@ type Input struct {
 	TranslateOnly bool
 
 	Translate translate.Options
+	// Mirror says what the user knows of MirrorMaker 2; Translate.Syncs is
+	// filled by Build.
+	Mirror MirrorMaker
 	// Settle, 0 for DefaultSettle; negative for none (one reading suffices).
 	Settle time.Duration
 	Accept Accept

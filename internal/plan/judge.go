@@ -18,6 +18,9 @@ type obstacle struct {
 // obstacle looks at the topics of an item; nil when there is none.
 func (b *builder) obstacle(it *item) *obstacle {
 	to := b.targetTopics[it.target.Topic]
+	if ob := b.severalCopies(it); ob != nil && gone(to) {
+		return ob
+	}
 	switch {
 	case gone(to):
 		return &obstacle{
@@ -99,6 +102,7 @@ func (b *builder) judge() {
 		return strings.Compare(x.Target+"\x00"+x.Source, y.Target+"\x00"+y.Source)
 	})
 	b.noteIncarnations()
+	b.noteCheckpoints()
 	b.leaveMissing()
 }
 
@@ -293,6 +297,7 @@ func (b *builder) position(g *Group, it *item) Position {
 	default:
 		b.translated(&q, it)
 	}
+	b.checkpoint(&q, it, g.Name)
 	if q.After != nil && !q.Blocked {
 		b.guard(&q, it.target)
 	}

@@ -91,6 +91,11 @@ type Options struct {
 	// readings of a source position before it counts as final.
 	SettleMS int64  `json:"settle_ms"`
 	Accept   Accept `json:"accept"`
+	// MirrorAlias is the alias of MirrorMaker 2 that the user named, and
+	// OffsetSyncs are the offset-syncs topics that were used or could have been:
+	// "source:TOPIC", "target:TOPIC".
+	MirrorAlias string   `json:"mm2_alias,omitempty"`
+	OffsetSyncs []string `json:"offset_syncs,omitempty"`
 }
 
 // Settle is SettleMS as a duration.
@@ -301,6 +306,9 @@ type Position struct {
 	TargetStart int64            `json:"target_start"`
 	TargetEnd   int64            `json:"target_end"`
 	Proof       *translate.Proof `json:"proof,omitempty"`
+	// MirrorMaker is where MirrorMaker 2 itself would let the group go on; nil
+	// when it says nothing of this position.
+	MirrorMaker *Checkpoint `json:"mirror_maker,omitempty"`
 }
 
 // Target names the partition on the target.

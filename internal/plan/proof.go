@@ -79,7 +79,7 @@ func (v *verifier) proofs(ctx context.Context, names []string) (map[proofKey]pro
 	}
 	o := v.plan.Options
 	results, err := translate.Translate(ctx, source, v.in.To.Log, requests, &translate.Options{
-		Evidence: o.Evidence, Header: o.Header, Encoding: o.Encoding, Quick: true, CopyComplete: true,
+		Evidence: o.Evidence, Header: o.Header, Encoding: o.Encoding, Syncs: o.syncs(), Quick: true, CopyComplete: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("checking proofs: %w", err)

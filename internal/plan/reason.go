@@ -37,5 +37,8 @@ const (
 	ReasonPartTaken        Reason = "part-taken"        // the broker took only a part of the commit
 	ReasonNotTaken         Reason = "not-taken"         // the broker took nothing of the commit
 	ReasonElsewhere        Reason = "committed-since"   // somebody else has committed
+	ReasonRenamed          Reason = "renamed"           // a copy is taken by the name that MirrorMaker 2 gives
+	ReasonCheckpoint       Reason = "checkpoint"        // where MirrorMaker 2 itself would let groups go on
+	ReasonGroupSync        Reason = "group-sync"        // MirrorMaker 2 writes positions into the target group
 	ReasonUnknownEnd       Reason = "unknown"           // what the broker did could not be learned
 )

@@ -319,7 +319,7 @@ type Known struct {
 func (r *Route) Sides(name string, known Known) (source, target string, err error) {
 	type reading struct{ source, target string }
 	var readings []reading
-	if to := r.Topic(name); to != name || r.maps(name) {
+	if to := r.Topic(name); to != name || r.Maps(name) {
 		readings = append(readings, reading{name, to})
 	}
 	for _, from := range r.sources(name) {
@@ -346,8 +346,9 @@ func (r *Route) Sides(name string, known Known) (source, target string, err erro
 	return "", "", e
 }
 
-// maps reports whether some mapping has this source name.
-func (r *Route) maps(source string) bool {
+// Maps reports whether some mapping names this source topic: the user has said
+// what it is called on the target, be it by the same name.
+func (r *Route) Maps(source string) bool {
 	if r == nil {
 		return false
 	}

@@ -1,0 +1,413 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kferry/kferry/internal/mover"
+	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// MirrorMaker says what MirrorMaker 2 has left on the clusters, as far as the
+// user knows better than the names of topics; the zero value finds out.
+type MirrorMaker struct {
+	// Alias is one of the two cluster aliases of its configuration: only the
+	// topics of that alias count, where there are some.
+	Alias string
+	// Syncs are the offset-syncs topics to use; none finds them.
+	Syncs []translate.SyncTopic
+}
+
+// namer is the optional ability of a Catalogue to list all topics by name
+// only, which is cheaper than to describe them.
+type namer interface {
+	Names(ctx context.Context) ([]string, error)
+}
+
+// topicNames lists all topics of a cluster that can be seen, sorted.
+func topicNames(ctx context.Context, s *Side) ([]string, error) {
+	if n, ok := s.Topics.(namer); ok {
+		names, err := n.Names(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing topics of %s: %w", s.label(), err)
+		}
+		return names, nil
+	}
+	all, err := s.Topics.Topics(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing topics of %s: %w", s.label(), err)
+	}
+	return sortedKeys(all), nil
+}
+
+// mirror is what was found of MirrorMaker 2.
+type mirror struct {
+	source, target []string // all topics, sorted
+	// aliases are those of the source that MirrorMaker 2's own topics on the
+	// target name.
+	aliases map[string]bool
+	// checkpoints are its checkpoints topics on the target.
+	checkpoints []string
+	// renamed are source topics whose copies have its name for them; several
+	// those with more than one topic that may be the copy.
+	renamed map[string]string
+	several map[string][]string
+	// found are its checkpoints of the positions.
+	found map[checkpointKey]*Checkpoint
+}
+
+// findMirror looks for the topics of MirrorMaker 2 on both clusters: offset
+// syncs, checkpoints, and copies with the alias of the source before their name.
+func (b *builder) findMirror(ctx context.Context) error {
+	if b.in.AsGiven || b.in.From == nil || !b.elsewhere() {
+		return nil
+	}
+	b.event(Event{Stage: "listing topics"})
+	m := &b.mirror
+	var err error
+	if m.target, err = topicNames(ctx, &b.in.To); err != nil {
+		return err
+	}
+	m.source = m.target
+	if !b.plan.SameCluster {
+		if m.source, err = topicNames(ctx, b.in.From); err != nil {
+			return err
+		}
+	}
+	b.findAliases()
+	if err := b.checkAlias(); err != nil {
+		return err
+	}
+	if err := b.findSyncs(); err != nil {
+		return err
+	}
+	if b.plan.SameCluster {
+		return nil
+	}
+	b.findRenamed()
+	for _, its := range b.items {
+		for _, it := range its {
+			it.target.Topic = b.topicName(it.source.Topic)
+		}
+	}
+	return b.collide()
+}
+
+// elsewhere reports whether some position goes to another log than its own.
+func (b *builder) elsewhere() bool {
+	if !b.plan.SameCluster {
+		return true
+	}
+	for _, its := range b.items {
+		for _, it := range its {
+			if it.source.Topic != it.target.Topic {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// findAliases reads the names of MirrorMaker 2's own topics on the target.
+func (b *builder) findAliases() {
+	m := &b.mirror
+	m.aliases = map[string]bool{}
+	for _, name := range m.target {
+		if alias, ok := mover.SyncTopicAlias(name); ok {
+			m.aliases[alias] = true
+		}
+		if alias, ok := mover.CheckpointTopicAlias(name); ok {
+			m.aliases[alias] = true
+			m.checkpoints = append(m.checkpoints, name)
+		}
+		if alias, ok := mover.HeartbeatTopicAlias(name); ok && alias != "" {
+			m.aliases[alias] = true
+		}
+	}
+	if m.aliases[b.in.Mirror.Alias] {
+		m.checkpoints = slices.DeleteFunc(m.checkpoints, func(name string) bool {
+			alias, _ := mover.CheckpointTopicAlias(name)
+			return alias != b.in.Mirror.Alias
+		})
+	}
+}
+
+// checkAlias refuses an alias that no topic has: it would be without effect.
+func (b *builder) checkAlias() error {
+	m, want := &b.mirror, b.in.Mirror.Alias
+	if want == "" || m.aliases[want] {
+		return nil
+	}
+	found := map[string]string{}
+	for _, name := range m.target {
+		switch alias, ok := mover.SyncTopicAlias(name); {
+		case ok:
+			found[alias] = name + " of " + b.in.To.label()
+		default:
+			if alias, ok = mover.CheckpointTopicAlias(name); ok {
+				found[alias] = name + " of " + b.in.To.label()
+			}
+		}
+	}
+	for _, name := range m.source {
+		if alias, ok := mover.SyncTopicAlias(name); ok {
+			found[alias] = name + " of " + b.in.From.label()
+		}
+	}
+	for _, source := range b.sourceTopicNames() {
+		for _, name := range m.target {
+			if alias, _, ok := mover.Replicated(name, source); ok && found[alias] == "" {
+				found[alias] = name + " of " + b.in.To.label()
+			}
+			if hasAlias(name, source, want) {
+				return nil
+			}
+		}
+	}
+	if _, ok := found[want]; ok {
+		return nil
+	}
+	var parts []string
+	for _, alias := range sortedKeys(found) {
+		parts = append(parts, fmt.Sprintf("%s (%s)", alias, found[alias]))
+	}
+	e := &Error{
+		Op: "planning", Object: "the move",
+		Err:  fmt.Errorf("%w: no topic of MirrorMaker 2 has the alias %q", ErrNothing, want),
+		Hint: "neither cluster shows a topic of MirrorMaker 2: plan without --mm2-alias, or grant DESCRIBE on mm2-offset-syncs.*",
+	}
+	if len(parts) > 0 {
+		e.Hint = "aliases that were found: " + strings.Join(parts, ", ")
+	}
+	return e
+}
+
+// sourceTopicNames are the source topics of all positions, sorted.
+func (b *builder) sourceTopicNames() []string {
+	names := map[string]bool{}
+	for _, its := range b.items {
+		for _, it := range its {
+			names[it.source.Topic] = true
+		}
+	}
+	return sortedKeys(names)
+}
+
+// hasAlias reports whether a target topic is named as the copy of a source
+// topic from the cluster of this alias.
+func hasAlias(target, source, alias string) bool {
+	if _, _, ok := mover.Replicated(target, source); !ok || alias == "" {
+		return false
+	}
+	sep, ok := strings.CutPrefix(strings.TrimSuffix(target, source), alias)
+	return ok && sep != "" && strings.Trim(sep, "._-") == ""
+}
+
+// findSyncs chooses the offset-syncs topics that the translation may use.
+func (b *builder) findSyncs() error {
+	m, o := &b.mirror, &b.in.Translate
+	found := append(syncTopics(m.source, false), syncTopics(m.target, !b.plan.SameCluster)...)
+	if b.plan.SameCluster {
+		found = syncTopics(m.source, false)
+	}
+	switch {
+	case o.Evidence != "" && o.Evidence != translate.KindAuto && o.Evidence != translate.KindMM2:
+		return nil
+	case len(b.in.Mirror.Syncs) > 0:
+		for _, s := range b.in.Mirror.Syncs {
+			if err := b.checkSyncs(s); err != nil {
+				return err
+			}
+		}
+		o.Syncs = b.in.Mirror.Syncs
+	default:
+		o.Syncs = found
+		if same := slices.DeleteFunc(slices.Clone(found), func(s translate.SyncTopic) bool {
+			alias, _ := mover.SyncTopicAlias(s.Topic)
+			return alias != b.in.Mirror.Alias
+		}); len(same) > 0 {
+			o.Syncs = same
+		}
+	}
+	if o.Evidence == translate.KindMM2 && len(o.Syncs) == 0 {
+		return &Error{
+			Op: "planning", Object: "the move",
+			Err:  fmt.Errorf("%w: --evidence mm2 needs an offset-syncs topic of MirrorMaker 2, and neither cluster shows one", ErrNothing),
+			Hint: "grant DESCRIBE and READ on mm2-offset-syncs.*, name it with --mm2-syncs, or use --evidence content",
+		}
+	}
+	for _, s := range o.Syncs {
+		b.plan.Options.OffsetSyncs = append(b.plan.Options.OffsetSyncs, SyncTopicText(s))
+	}
+	return nil
+}
+
+func syncTopics(names []string, onTarget bool) []translate.SyncTopic {
+	var out []translate.SyncTopic
+	for _, name := range names {
+		if _, ok := mover.SyncTopicAlias(name); ok {
+			out = append(out, translate.SyncTopic{OnTarget: onTarget, Topic: name})
+		}
+	}
+	return out
+}
+
+// checkSyncs refuses an offset-syncs topic that is named and is not there.
+func (b *builder) checkSyncs(s translate.SyncTopic) error {
+	side, names := b.in.From, b.mirror.source
+	if s.OnTarget {
+		side, names = &b.in.To, b.mirror.target
+	}
+	if slices.Contains(names, s.Topic) {
+		return nil
+	}
+	return &Error{
+		Op: "planning", Object: "the move",
+		Err:  fmt.Errorf("%w: %s has no topic %s (--mm2-syncs %s)", ErrNothing, side.label(), s.Topic, SyncTopicText(s)),
+		Hint: orElse(didYouMean(position.Near(s.Topic, names, 3)), "the topic of MirrorMaker 2 is mm2-offset-syncs.ALIAS.internal, on the source unless offset-syncs.topic.location is target"),
+	}
+}
+
+// findRenamed finds the copies of source topics that MirrorMaker 2 has named
+// after the alias of the source.
+func (b *builder) findRenamed() {
+	m := &b.mirror
+	m.renamed, m.several = map[string]string{}, map[string][]string{}
+	for _, name := range b.sourceTopicNames() {
+		if b.in.Route.Maps(name) {
+			continue
+		}
+		found := b.copiesOf(name)
+		if _, there := slices.BinarySearch(m.target, name); there {
+			b.noteOther(name, found)
+			continue
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			m.renamed[name] = found[0]
+			b.find(Finding{
+				Severity: Note, Reason: ReasonRenamed, Topic: found[0],
+				Detail: fmt.Sprintf("%s has no topic %s; %s is named as MirrorMaker 2 names its copy, and is taken for it", b.in.To.label(), name, found[0]),
+				Hint:   fmt.Sprintf("should it be another one: --map-topic %s=NAME", name),
+			})
+		default:
+			m.several[name] = found
+		}
+	}
+}
+
+// copiesOf are the topics of the target that may be MirrorMaker 2's copy of a
+// source topic: those of the alias that was asked for, else of aliases that it
+// uses in its own topics, else of any.
+func (b *builder) copiesOf(name string) []string {
+	m := &b.mirror
+	var all, known, asked []string
+	for _, t := range m.target {
+		alias, _, ok := mover.Replicated(t, name)
+		if !ok || !b.belongs(t, name) {
+			continue
+		}
+		all = append(all, t)
+		if m.aliases[alias] || slices.ContainsFunc(sortedKeys(m.aliases), func(a string) bool { return hasAlias(t, name, a) }) {
+			known = append(known, t)
+		}
+		if hasAlias(t, name, b.in.Mirror.Alias) {
+			asked = append(asked, t)
+		}
+	}
+	switch {
+	case len(asked) > 0:
+		return asked
+	case len(known) > 0:
+		return known
+	default:
+		return all
+	}
+}
+
+// belongs reports whether a target topic cannot be meant for another topic of
+// the source: one that goes there by its own name, or one with a longer name.
+func (b *builder) belongs(target, source string) bool {
+	for _, other := range b.mirror.source {
+		switch {
+		case other == source:
+		case b.in.Route.Topic(other) == target:
+			return false
+		case len(other) > len(source):
+			if _, _, ok := mover.Replicated(target, other); ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// noteOther says of a topic that both clusters have by the same name that
+// MirrorMaker 2 may have copied it elsewhere.
+func (b *builder) noteOther(name string, found []string) {
+	for _, t := range found {
+		if b.copied(t, name) {
+			b.find(Finding{
+				Severity: Note, Reason: ReasonRenamed, Topic: name,
+				Detail: fmt.Sprintf("%s has a topic of that name, which is used, and also %s, which is named as MirrorMaker 2 names its copy", b.in.To.label(), t),
+				Hint:   fmt.Sprintf("if that is the copy: --map-topic %s=%s", name, t),
+			})
+		}
+	}
+}
+
+// copied reports whether MirrorMaker 2's own topics name the alias of a copy.
+func (b *builder) copied(target, source string) bool {
+	for alias := range b.mirror.aliases {
+		if hasAlias(target, source, alias) {
+			return true
+		}
+	}
+	return hasAlias(target, source, b.in.Mirror.Alias)
+}
+
+// severalCopies is the obstacle of a topic that has more than one copy.
+func (b *builder) severalCopies(it *item) *obstacle {
+	found := b.mirror.several[it.source.Topic]
+	if len(found) == 0 || it.target.Topic != it.source.Topic {
+		return nil
+	}
+	alias, _, _ := mover.Replicated(found[0], it.source.Topic)
+	return &obstacle{
+		ReasonTopicMissing,
+		fmt.Sprintf("%s has no topic %s, and %d that may be its copy: %s", b.in.To.label(), it.source.Topic, len(found), strings.Join(found, ", ")),
+		fmt.Sprintf("choose one: --map-topic %s=%s, or --mm2-alias %s for all topics", it.source.Topic, found[0], alias),
+	}
+}
+
+// SyncTopicText is the form in which plans and flags name an offset-syncs
+// topic: "source:TOPIC" or "target:TOPIC".
+func SyncTopicText(s translate.SyncTopic) string {
+	if s.OnTarget {
+		return "target:" + s.Topic
+	}
+	return "source:" + s.Topic
+}
+
+// ParseSyncTopic reads what SyncTopicText writes; ok is false for anything
+// else.
+func ParseSyncTopic(text string) (s translate.SyncTopic, ok bool) {
+	side, name, found := strings.Cut(text, ":")
+	s = translate.SyncTopic{OnTarget: side == "target", Topic: name}
+	return s, found && name != "" && (side == "source" || side == "target")
+}
+
+// syncs are the offset-syncs topics that a plan was made with.
+func (o *Options) syncs() []translate.SyncTopic {
+	var out []translate.SyncTopic
+	for _, text := range o.OffsetSyncs {
+		if s, ok := ParseSyncTopic(text); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
