@@ -10,7 +10,7 @@ import (
 // commands are all commands of the first level, in the order of the help.
 func commands(f *Factory) []*cobra.Command {
 	return []*cobra.Command{
-		newDemoCmd(f),
+		newDemoCmd(f), newSandboxCmd(f),
 		newPlanCmd(f), newApplyCmd(f), newVerifyCmd(f), newRollbackCmd(f), newHistoryCmd(f),
 		newGroupCmd(f), newOffsetCmd(f), newSnapshotCmd(f),
 		newClusterCmd(f), newConfigCmd(f),

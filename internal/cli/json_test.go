@@ -36,6 +36,7 @@ func documents(t *testing.T) map[string]any {
 		"cluster-test":  &clusterTestJSON{},
 		"config":        &configJSON{},
 		"version":       &versionJSON{},
+		"sandbox":       &sandboxJSON{},
 		"error":         &problem{},
 	}
 	for _, doc := range docs {

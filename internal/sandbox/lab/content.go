@@ -147,7 +147,7 @@ func (c *content) create(ctx context.Context, cl *kgo.Client, name string) error
 // order in which they are made.
 func (c *content) random(seed uint64) *rand.Rand {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(c.Source)) // never an error
+	_, _ = h.Write([]byte(c.Source))              // never an error
 	return rand.New(rand.NewPCG(seed, h.Sum64())) //nolint:gosec // records to try things on, no secrets
 }
 

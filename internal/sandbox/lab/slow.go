@@ -25,9 +25,8 @@ type slow struct {
 }
 
 // Run goes on copying the topic that is not copied through, Options.Rate records
-// a second, until everything is copied or ctx ends, which is no error. done and
-// total, the records of the source below the mover's place and all of them, are
-// reported on the way.
+// a second, until everything is copied or ctx ends, which is no error. On the
+// way it reports how many of the records that it has to copy are done.
 func (l *Lab) Run(ctx context.Context, report func(done, total int64)) error {
 	c := l.topic(slowTopic)
 	s := &slow{next: c.share(0, slowBegin), end: c.ends[0]}
@@ -56,7 +55,7 @@ func (l *Lab) Run(ctx context.Context, report func(done, total int64)) error {
 			}
 			return fmt.Errorf("copying %s from %d: %w", c.Source, s.next, err)
 		}
-		report(s.next-c.starts[0], s.end-c.starts[0])
+		report(s.next-first, s.end-first)
 	}
 	return nil
 }
@@ -88,6 +87,9 @@ func (s *slow) copy(ctx context.Context, c *content, due int64) error {
 	}
 	return nil
 }
+
+// Slow is the topic that Run goes on copying.
+func (*Lab) Slow() string { return slowTopic }
 
 // topic finds one by its name on the source.
 func (l *Lab) topic(source string) *content {
