@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"github.com/kferry/kferry/internal/translate"
+)
 
 // Result is how one group ended in a run.
 type Result string
@@ -177,7 +181,41 @@ type VerifyPosition struct {
 	// Proof, and in words what differs or can no longer be shown.
 	Proof       ProofCheck `json:"proof"`
 	ProofDetail []string   `json:"proof_detail,omitempty"`
+	// ProofRecords are the records that the proof rests on, each as it stands
+	// now; empty where there is no proof.
+	ProofRecords []ProofRecord `json:"proof_records"`
+	// ProofMissing says which records the proof never had, and why.
+	ProofMissing []string `json:"proof_missing,omitempty"`
+	// Known is how a gap and a second pass after the position were excluded
+	// when the plan was made. That is not looked at again.
+	Known translate.Known `json:"known,omitempty"`
 }
+
+// ProofRecord is one record of a proof as it stands now.
+type ProofRecord struct {
+	Record Which `json:"record"`
+	// Offset at which it stood when the plan was made.
+	Offset int64       `json:"offset"`
+	Check  RecordCheck `json:"check"`
+	// Detail says what is not as it was.
+	Detail string `json:"detail,omitempty"`
+}
+
+// RecordCheck is how one record of a proof stands now.
+type RecordCheck string
+
+// The states of a record.
+const (
+	RecordHolds        = RecordCheck(translate.Stands)
+	RecordDiffers      = RecordCheck(translate.StandsOther)
+	RecordRetention    = RecordCheck(translate.GoneRetention)
+	RecordCompaction   = RecordCheck(translate.GoneCompaction)
+	RecordUnreadable   = RecordCheck(translate.Unread)
+	RecordTopicDeleted = RecordCheck("topic-deleted")
+	// RecordIncarnation: the topic was deleted and created again.
+	RecordIncarnation = RecordCheck("incarnation")
+	RecordNoSource    = RecordCheck("no-source")
+)
 
 // Right reports whether nothing wrong was found: commands exit with 5 when it
 // is false. Moved on is right; not applied is not.

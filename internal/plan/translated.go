@@ -18,6 +18,7 @@ func (b *builder) translated(q *Position, it *item) {
 	q.TargetStart, q.TargetEnd = r.TargetBounds.Start, r.TargetBounds.End
 	proof := r.Proof
 	q.Proof = &proof
+	b.sayMissing(q, it)
 	if b.in.From == nil {
 		q.SourceTopic, q.SourceGroup = it.source.Topic, it.from
 	}

@@ -47,6 +47,9 @@ func Verify(ctx context.Context, p *Plan, in VerifyInput) (*VerifyReport, error)
 	if err != nil {
 		return nil, err
 	}
+	if len(proofs) > 0 {
+		v.find(Note, "", "that nothing after the positions is missing or comes twice was shown when the plan was made; only the records of the proofs were looked at again")
+	}
 	for _, name := range names {
 		r, ok := readings[name]
 		if !ok {
@@ -63,6 +66,8 @@ type verifier struct {
 	history *history
 	bounds  map[topic.Partition]topic.Bounds
 	report  *VerifyReport
+
+	sourceTopics, targetTopics map[string]topic.Topic // of the proofs
 }
 
 func (v *verifier) event(e Event) {
@@ -149,7 +154,7 @@ func (v *verifier) readBounds(ctx context.Context, readings map[string]group.Rea
 }
 
 // group checks one group and adds it to the report.
-func (v *verifier) group(g *Group, r group.Reading, proofs map[proofKey]proofAnswer) {
+func (v *verifier) group(g *Group, r group.Reading, proofs map[*Position][]ProofRecord) {
 	out := VerifyGroup{Name: g.Name, State: string(r.Group.State), Members: members(r.Group), Result: AsWritten, Positions: []VerifyPosition{}}
 	if err := errors.Join(r.Err, r.Group.Err); err != nil {
 		out.Result, out.Detail = Wrong, fmt.Sprintf("the group cannot be read: %v", err)
@@ -163,8 +168,7 @@ func (v *verifier) group(g *Group, r group.Reading, proofs map[proofKey]proofAns
 			continue
 		}
 		p := v.position(g, q, r)
-		answer := proofs[proofKey{q.SourceTopic, q.Target(), sourceOffset(q)}]
-		p.Proof, p.ProofDetail = q.compareProof(answer, v.in.From != nil)
+		v.proof(&p, q, proofs[q])
 		v.report.Counts[p.Check]++
 		v.report.Proofs[p.Proof]++
 		if worse(p.Check, out.Result) {
@@ -183,6 +187,15 @@ func (v *verifier) group(g *Group, r group.Reading, proofs map[proofKey]proofAns
 		v.find(Warning, g.Name, missing)
 	}
 	v.report.Groups = append(v.report.Groups, out)
+}
+
+// proof adds what became of the proof of a position.
+func (v *verifier) proof(out *VerifyPosition, q *Position, records []ProofRecord) {
+	out.Proof, out.ProofDetail = judgeProof(q, records)
+	out.ProofRecords = append([]ProofRecord{}, records...)
+	if q.Proof != nil && q.Source != nil {
+		out.ProofMissing, out.Known = q.Proof.Missing, q.Proof.Known
+	}
 }
 
 func worse(a, b Check) bool {

@@ -39,3 +39,14 @@ func marksOf(ev evidence) Marks {
 	slices.Sort(m.Own)
 	return m
 }
+
+// HeaderMarks are those of a proof of evidence header whose Marks were not kept:
+// the encoding is not known, so what a copy names is not compared.
+func HeaderMarks(name string) Marks {
+	if name == "" {
+		return Marks{Own: []string{}}
+	}
+	m := marksOf(&header{name: name})
+	m.Header = ""
+	return m
+}
