@@ -48,6 +48,8 @@ func (e Encoding) words() string {
 		return "8 bytes big-endian"
 	case EncodingLittle:
 		return "8 bytes little-endian"
+	case EncodingBig32:
+		return "4 bytes big-endian"
 	case EncodingAuto:
 		return "any known encoding"
 	}

@@ -48,10 +48,12 @@ func ParseHeader(s string) (name string, enc Encoding, err error) {
 			enc = EncodingBig
 		case "int64le", "le", "little-endian":
 			enc = EncodingLittle
+		case "int32be":
+			enc = EncodingBig32
 		case "auto", "":
 			enc = EncodingAuto
 		default:
-			return "", "", fmt.Errorf("header %q: unknown encoding %q (known: decimal, int64be, int64le, auto)", s, s[i+1:])
+			return "", "", fmt.Errorf("header %q: unknown encoding %q (known: decimal, int64be, int64le, int32be, auto)", s, s[i+1:])
 		}
 		name = s[:i]
 	}
@@ -134,6 +136,12 @@ func decodeOffset(v []byte, enc Encoding) (int64, bool) {
 			n = binary.LittleEndian.Uint64(v)
 		}
 		return int64(n), n <= math.MaxInt64 //nolint:gosec // ok says whether it fits
+	case EncodingBig32:
+		if len(v) != 4 {
+			return 0, false
+		}
+		n := binary.BigEndian.Uint32(v)
+		return int64(n), n <= math.MaxInt32
 	case EncodingAuto:
 	}
 	return 0, false
@@ -157,13 +165,13 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (enc Enc
 		highest = plausible
 	}
 	var fits []Encoding
-	for _, enc := range []Encoding{EncodingDecimal, EncodingBig, EncodingLittle} {
+	for _, enc := range []Encoding{EncodingDecimal, EncodingBig, EncodingLittle, EncodingBig32} {
 		if allFit(samples, enc, highest) {
 			fits = append(fits, enc)
 		}
 	}
 	if len(fits) > 1 {
-		// Eight digits are also eight bytes, and small numbers may read well
+		// Eight digits are also eight bytes, four are four, and small numbers may read well
 		// from either end: copies that stand side by side are mostly one apart.
 		best, most, tie := fits[0], -1, false
 		for _, enc := range fits {

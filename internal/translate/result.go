@@ -77,6 +77,9 @@ type Seen struct {
 	// SourceOffset is h(Offset), what the evidence says; only on target
 	// records, -1 where the record is no copy.
 	SourceOffset int64 `json:"source_offset"`
+	// SourcePartition is the partition on the source, where the evidence says
+	// it per record; nil where it is that of the question.
+	SourcePartition *int32 `json:"source_partition,omitempty"`
 	// Key and Value are filled only on request (plan --explain --payload).
 	Key   []byte `json:"key,omitempty"`
 	Value []byte `json:"value,omitempty"`
@@ -148,6 +151,9 @@ type Result struct {
 	Proof Proof
 	// LagBefore and LagAfter are the log end minus S and minus T; -1 unknown.
 	LagBefore, LagAfter int64
+	// Feeds are the source partitions that have a share in the position, where
+	// they do not correspond one to one (TranslateTopic).
+	Feeds []Feed
 	// TargetBounds are the target's bounds that the answer was judged at.
 	SourceBounds, TargetBounds topic.Bounds
 }
@@ -173,6 +179,7 @@ const (
 	EncodingDecimal Encoding = "decimal"
 	EncodingBig     Encoding = "int64be"
 	EncodingLittle  Encoding = "int64le"
+	EncodingBig32   Encoding = "int32be"
 )
 
 // Request asks for the positions of one source partition on one target
