@@ -11,6 +11,7 @@ import (
 
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/translate"
 )
 
 type offsetTranslateOptions struct {
@@ -19,6 +20,7 @@ type offsetTranslateOptions struct {
 	input    inputFlags
 	route    routeFlags
 	evidence evidenceFlags
+	mirror   mirrorFlags
 	accept   acceptFlags
 	output   choice
 	asked    []string
@@ -47,6 +49,7 @@ func newOffsetTranslateCmd(f *Factory) *cobra.Command {
 	o.input.add(cmd)
 	o.route.add(cmd)
 	o.evidence.add(cmd)
+	o.mirror.add(f, cmd)
 	o.accept.addMoving(cmd.Flags())
 	addOutput(cmd, &o.output, asCSV, asJSON, asTable)
 	return cmd
@@ -96,6 +99,14 @@ func runOffsetTranslate(ctx context.Context, f *Factory, o *offsetTranslateOptio
 	if err != nil {
 		return err
 	}
+	source := o.pair.from != ""
+	mirror, err := o.mirror.value(source)
+	if err != nil {
+		return err
+	}
+	if !source && (tr.Evidence == translate.KindMM2 || tr.Evidence == translate.KindContent) {
+		return &usageError{err: fmt.Errorf("--evidence %s needs --from: it compares records of both sides", tr.Evidence)}
+	}
 	names, split, err := o.route.load()
 	if err != nil {
 		return err
@@ -117,7 +128,7 @@ func runOffsetTranslate(ctx context.Context, f *Factory, o *offsetTranslateOptio
 	}
 	p, err := build(ctx, f, plan.Input{
 		From: from.planRef(), To: to.plan(), Route: names, Given: given, TranslateOnly: true,
-		Translate: tr, Accept: o.accept.Accept, Settle: -1, Tool: toolName(), Asked: o.asked, Now: f.streams.Now,
+		Translate: tr, Mirror: mirror, Accept: o.accept.Accept, Settle: -1, Tool: toolName(), Asked: o.asked, Now: f.streams.Now,
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type planOptions struct {
 	sel      selectFlags
 	route    routeFlags
 	evidence evidenceFlags
+	mirror   mirrorFlags
 	accept   acceptFlags
 	settle   settleFlag
 
@@ -56,6 +57,7 @@ func newPlanCmd(f *Factory) *cobra.Command {
 	o.sel.add(flags)
 	o.route.add(cmd)
 	o.evidence.add(cmd)
+	o.mirror.add(f, cmd)
 	o.accept.add(flags)
 	o.settle.add(flags)
 	flags.StringVar(&o.out, "out", "", "save the plan to `FILE`, for apply, verify and rollback")
@@ -111,6 +113,10 @@ func (o *planOptions) input(f *Factory) (plan.Input, error) {
 		return plan.Input{}, err
 	}
 	tr.Payload = o.payload
+	mirror, err := o.mirror.value(true)
+	if err != nil {
+		return plan.Input{}, err
+	}
 	route, _, err := o.route.load()
 	if err != nil {
 		return plan.Input{}, err
@@ -120,7 +126,7 @@ func (o *planOptions) input(f *Factory) (plan.Input, error) {
 		return plan.Input{}, err
 	}
 	return plan.Input{
-		Selection: sel, Route: route, Translate: tr, Settle: settle, Accept: o.accept.Accept,
+		Selection: sel, Route: route, Translate: tr, Mirror: mirror, Settle: settle, Accept: o.accept.Accept,
 		Tool: toolName(), Asked: o.asked, Now: f.streams.Now,
 	}, nil
 }

@@ -52,6 +52,9 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 	for _, m := range pr.Missing {
 		v.linef("  %s", clean(m))
 	}
+	if q.MirrorMaker != nil {
+		v.linef("  %s", clean(checkpointText(q.MirrorMaker)))
+	}
 	v.linef("  %s\n", knownText(q))
 	return nil
 }

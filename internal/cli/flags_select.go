@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,7 +76,8 @@ type evidenceFlags struct {
 
 func (e *evidenceFlags) add(cmd *cobra.Command) {
 	addChoice(cmd, &e.evidence, "evidence", "", "what ties target records to source offsets",
-		string(translate.KindAuto), string(translate.KindHeader), string(translate.KindIdentity))
+		string(translate.KindAuto), string(translate.KindHeader), string(translate.KindMM2),
+		string(translate.KindIdentity), string(translate.KindContent))
 	fs := cmd.Flags()
 	fs.StringVarP(&e.header, "header", "H", "", "header with the source offset, `NAME[:ENCODING]`; encodings: decimal, int64be, int64le")
 	fs.BoolVar(&e.quick, "quick", false, "do not show that nothing after a position is missing or twice: exact-unproven")
@@ -88,8 +89,8 @@ func (e *evidenceFlags) options() (translate.Options, error) {
 	if e.header == "" {
 		return o, nil
 	}
-	if o.Evidence == translate.KindIdentity {
-		return o, &usageError{err: errors.New("--header is given, and --evidence identity uses none")}
+	if o.Evidence != translate.KindAuto && o.Evidence != translate.KindHeader {
+		return o, &usageError{err: fmt.Errorf("--header is given, and --evidence %s uses none", o.Evidence)}
 	}
 	o.Evidence = translate.KindHeader
 	name, encoding, err := parseHeader(e.header)

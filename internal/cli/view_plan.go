@@ -108,11 +108,19 @@ func (v planView) table(p *plan.Plan) *table {
 	if v.wide {
 		columns = append(columns, "SOURCE-GROUP", "SOURCE-TOPIC", "COPIED-THROUGH>", "LOG-START>", "LOG-END>", "METADATA")
 	}
+	mirror := v.wide && hasCheckpoints(p)
+	if mirror {
+		columns = append(columns, "MM2>", "MM2-REPEATS>")
+	}
 	t := newTable(v.paint, columns...)
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		for j := range g.Positions {
-			t.cells(v.row(g, &g.Positions[j], evidenceOf(p, &g.Positions[j]))...)
+			cells := v.row(g, &g.Positions[j], evidenceOf(p, &g.Positions[j]))
+			if mirror {
+				cells = append(cells, checkpointCells(g.Positions[j].MirrorMaker)...)
+			}
+			t.cells(cells...)
 		}
 	}
 	return t
