@@ -29,12 +29,12 @@ type sink struct {
 type flow struct {
 	first, last copied
 	top, n      int64 // highest h; copies
-	// met are the marks of the feeder's positions, as far as they were reached.
-	met []mark
+	// met are the borders of the feeder's positions, as far as they were reached.
+	met []border
 }
 
-// mark is where the first copy at or above a position was met.
-type mark struct {
+// border is where the first copy at or above a position was met.
+type border struct {
 	t     int64 // 1 + the last copy before it
 	n     int64 // copies of the source partition before it
 	total int64 // copies before it
@@ -89,7 +89,7 @@ func (s *sink) take(e *batch.Entry) error {
 		if s.wanted < 0 {
 			s.wanted, s.before, s.beforeN = e.Offset, s.after, s.total
 		}
-		fl.met = append(fl.met, mark{t: s.after, n: fl.n, total: s.total})
+		fl.met = append(fl.met, border{t: s.after, n: fl.n, total: s.total})
 	}
 	f.note(from.h, e, s.t.ev.offset.own)
 	fl.last, fl.top = copied{pos: e.Offset, h: from.h}, max(fl.top, from.h)
@@ -114,7 +114,7 @@ func (s *sink) combine(at map[int32]At) (t, repeats int64, none, ok bool) {
 	if s.history != nil {
 		return s.history.combine(at)
 	}
-	first := (*mark)(nil)
+	first := (*border)(nil)
 	sum := int64(0)
 	for p, fl := range s.flows {
 		a, has := at[p]
