@@ -168,8 +168,8 @@ func putNew(path string, text []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
 	_, err = file.Write(text)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
+	if closing := file.Close(); err != nil || closing != nil {
+		return errors.Join(err, closing)
 	}
 	if err = os.Link(file.Name(), path); err == nil || errors.Is(err, os.ErrExist) {
 		return err

@@ -137,7 +137,7 @@ func (c *content) make(ctx context.Context, l *Lab) error {
 func (c *content) create(ctx context.Context, cl *kgo.Client, name string) error {
 	var config map[string]*string
 	if c.compacted {
-		config = map[string]*string{"cleanup.policy": kadm.StringPtr("compact")}
+		config = map[string]*string{"cleanup.policy": new("compact")}
 	}
 	_, err := kadm.NewClient(cl).CreateTopic(ctx, c.Partitions, 1, config, name)
 	return err

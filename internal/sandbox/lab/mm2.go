@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -82,7 +83,7 @@ func (*Lab) note(ctx context.Context, address, name string, records []*kgo.Recor
 		return err
 	}
 	defer cl.Close()
-	config := map[string]*string{"cleanup.policy": kadm.StringPtr("compact")}
+	config := map[string]*string{"cleanup.policy": new("compact")}
 	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 1, 1, config, name); err != nil {
 		return err
 	}
@@ -116,8 +117,7 @@ func checkpoint(syncs []mover.OffsetSync, pos int64) (int64, bool) {
 	}
 	last := syncs[len(syncs)-1]
 	far := int64(1)
-	for i := len(syncs) - 1; i >= 0; i-- {
-		s := syncs[i]
+	for i, s := range slices.Backward(syncs) {
 		if back := last.SourceOffset - s.SourceOffset; back != 0 && back < far && i > 0 {
 			continue
 		}
