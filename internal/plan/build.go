@@ -25,7 +25,7 @@ func Build(ctx context.Context, in Input) (*Plan, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readTarget, b.lookAhead, b.readCheckpoints, b.translate,
+		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints, b.translate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -57,6 +57,7 @@ type builder struct {
 
 	source       map[string]group.Reading // by source group
 	mirror       mirror                   // what MirrorMaker 2 has left behind
+	kinds                                 // what groups are besides positions
 	sourceTopics map[string]topic.Topic
 	targetTopics map[string]topic.Topic
 	target       map[string]group.Reading // by target group

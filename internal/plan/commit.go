@@ -163,7 +163,7 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 		if i > 0 && !w.stillStopped(ctx, b.Group, s) {
 			return s, nil
 		}
-		answers, err := w.to.Write.Commit(ctx, b.Group, chunk)
+		answers, err := w.commit(ctx, b, chunk)
 		s.at = time.Now()
 		if !s.take(answers, err) {
 			return s, nil
@@ -179,7 +179,7 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 		return s, nil
 	}
 	if len(deletes) > 0 {
-		answers, err := w.to.Write.DeleteOffsets(ctx, b.Group, deletes)
+		answers, err := w.forget(ctx, b, now)
 		s.at = time.Now()
 		if !errors.Is(err, group.ErrAbsent) {
 			s.take(answers, err)
@@ -203,7 +203,7 @@ func (w *writer) stillStopped(ctx context.Context, name string, s *sent) bool {
 // ambiguous reports whether a request may still be carried out after this
 // answer. An error that is not known for certain to be a refusal is.
 func ambiguous(err error) bool {
-	for _, certain := range []error{group.ErrActive, group.ErrAuth, group.ErrAbsent, group.ErrInput, group.ErrUnstable} {
+	for _, certain := range []error{group.ErrActive, group.ErrAuth, group.ErrAbsent, group.ErrInput, group.ErrUnstable, group.ErrNoShare} {
 		if errors.Is(err, certain) {
 			return false
 		}

@@ -101,6 +101,7 @@ func (b *builder) deleted(name string, r group.Reading) Group {
 		})
 	}
 	g.judge(Accept{})
+	b.noteShare(&g)
 	return g
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -36,8 +37,10 @@ type snapshotBody struct {
 
 // beginBody is all that is needed to finish or to take back one group.
 type beginBody struct {
-	Group   string `json:"group"`
-	Attempt int    `json:"attempt"`
+	Group string `json:"group"`
+	// Kind is "share" for a share group, which has requests of its own.
+	Kind    group.Kind `json:"kind,omitempty"`
+	Attempt int        `json:"attempt"`
 	// RequestTimeoutMS is how long a request of this attempt may be on its way.
 	RequestTimeoutMS int64  `json:"request_timeout_ms"`
 	Existed          bool   `json:"existed"`

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,6 +94,7 @@ func (b *builder) judge() {
 			b.notePair(pairs, it)
 		}
 		g.judge(b.in.Accept)
+		b.noteShare(&g)
 		b.plan.Groups = append(b.plan.Groups, g)
 	}
 	for _, t := range pairs {
@@ -202,6 +204,9 @@ func (b *builder) newGroup(name string) Group {
 			refuse(ob.reason, ob.detail, ob.hint)
 		}
 	}
+	if ob := b.kindObstacle(&g); ob != nil {
+		refuse(ob.reason, ob.detail, ob.hint)
+	}
 	return g
 }
 
@@ -239,12 +244,12 @@ func members(g group.Group) []string {
 // notCommittable says why a group of the target cannot be committed to.
 func notCommittable(r group.Reading, side, label string) *obstacle {
 	switch {
+	case errors.Is(r.Err, group.ErrNoShare):
+		return &obstacle{ReasonGroupKind, fmt.Sprintf("%q is a share group on %s, and its brokers have no request for start offsets: %v", r.Group.Name, side, r.Err), "share groups can be moved from Apache Kafka 4.1 on"}
 	case r.Err != nil:
 		return &obstacle{ReasonGroupUnreadable, fmt.Sprintf("group %q of %s: %v", r.Group.Name, label, r.Err), "grant DESCRIBE on the group and on its topics"}
 	case r.Group.Err != nil:
 		return &obstacle{ReasonGroupUnreadable, fmt.Sprintf("group %q of %s: %v", r.Group.Name, label, r.Group.Err), "grant DESCRIBE on the group"}
-	case r.Group.Kind == group.Share:
-		return &obstacle{ReasonGroupKind, fmt.Sprintf("%q is a share group on %s: what it has acknowledged above its start offset cannot be seen, so it can only be moved at least once, which this version does not do", r.Group.Name, side), "set its start offset with kafka-share-groups"}
 	case len(r.Group.Members) > 0:
 		return &obstacle{ReasonGroupActive, fmt.Sprintf("group %q has members on %s: %s", r.Group.Name, side, strings.Join(members(r.Group), ", ")), "stop the application there"}
 	case exists(r.Group) && r.Group.State != group.Empty:
@@ -261,7 +266,7 @@ func (b *builder) sourceObstacle(name string, r group.Reading) *obstacle {
 	switch {
 	case ob != nil && ob.reason == ReasonGroupActive:
 		ob.detail += "; its positions still move"
-		ob.hint = "stop the application, or go on with --accept-active-source: what it commits after the plan is read again"
+		ob.hint = "stop the application, or go on with --accept-active-source: what it commits after the plan is read again" + b.stopHint(name)
 	case ob == nil && !exists(r.Group):
 		ob = &obstacle{ReasonGroupMissing, fmt.Sprintf("%s has no group %q", b.in.From.label(), name), "kferry group list shows the groups that can be seen"}
 	}
@@ -297,6 +302,7 @@ func (b *builder) position(g *Group, it *item) Position {
 	default:
 		b.translated(&q, it)
 	}
+	b.shareOutcome(&q, it, g.Name)
 	b.checkpoint(&q, it, g.Name)
 	if q.After != nil && !q.Blocked {
 		b.guard(&q, it.target)

@@ -37,6 +37,11 @@ const (
 	ReasonPartTaken        Reason = "part-taken"        // the broker took only a part of the commit
 	ReasonNotTaken         Reason = "not-taken"         // the broker took nothing of the commit
 	ReasonElsewhere        Reason = "committed-since"   // somebody else has committed
+	ReasonShareGroup       Reason = "share-group"       // a share group moves at least once
+	ReasonStreams          Reason = "streams"           // an application of Kafka Streams, and its own topics
+	ReasonStreamsRename    Reason = "streams-rename"    // under these names it would not find its own topics
+	ReasonConnect          Reason = "connect"           // the group of a sink connector, by its name
+	ReasonUnseen           Reason = "unseen-consumers"  // who commits in the group is no member of it
 	ReasonRenamed          Reason = "renamed"           // a copy is taken by the name that MirrorMaker 2 gives
 	ReasonCheckpoint       Reason = "checkpoint"        // where MirrorMaker 2 itself would let groups go on
 	ReasonGroupSync        Reason = "group-sync"        // MirrorMaker 2 writes positions into the target group

@@ -68,6 +68,9 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 	if ob := notCommittable(r, "the target", "the target"); ob != nil {
 		return []Problem{{Reason: ob.reason, Detail: ob.detail}}
 	}
+	if ob := g.otherKind(r, "the target"); ob != nil {
+		return []Problem{{Reason: ob.reason, Detail: ob.detail}}
+	}
 	var out []Problem
 	known, topics := map[topic.Partition]bool{}, map[string]bool{}
 	for i := range g.Positions {
@@ -80,7 +83,7 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 		if !now.same(q.Before) {
 			out = append(out, Problem{
 				Topic: q.Topic, Partition: q.Partition, Reason: ReasonTargetMoved,
-				Detail: fmt.Sprintf("the target group was at %s and is at %s", q.Before, now),
+				Detail: fmt.Sprintf("the target group was at %s and is at %s", q.Before, now) + q.syncSuspected(now),
 			})
 		}
 	}
@@ -247,7 +250,8 @@ func missingRights(ctx context.Context, to *Side, tasks map[string]task) (map[st
 	out := map[string][]Problem{}
 	for name, t := range tasks {
 		need := []string{"READ"}
-		if len(t.deletes()) > 0 || len(t.reverse().deletes()) > 0 || !t.Existed || t.DeleteGroup {
+		removes := t.Kind != group.Share && (len(t.deletes()) > 0 || len(t.reverse().deletes()) > 0)
+		if removes || !t.Existed || t.DeleteGroup {
 			need = append(need, "DELETE")
 		}
 		for _, op := range need {

@@ -21,7 +21,7 @@ type task struct {
 func (t *beginBody) reverse() *beginBody {
 	// What is done with a group itself is turned round, too: one that was
 	// deleted does not exist before it is restored.
-	out := &beginBody{Group: t.Group, Attempt: t.Attempt, Existed: !t.DeleteGroup, DeleteGroup: !t.Existed}
+	out := &beginBody{Group: t.Group, Kind: t.Kind, Attempt: t.Attempt, Existed: !t.DeleteGroup, DeleteGroup: !t.Existed}
 	for _, e := range t.Writes {
 		out.Writes = append(out.Writes, edit{Topic: e.Topic, Partition: e.Partition, Before: e.After, After: e.Before})
 	}
@@ -128,6 +128,9 @@ func capProblems(ps []Problem) []Problem {
 // taskOf is what a plan does with a group that is as the plan found it.
 func taskOf(g *Group) task {
 	t := task{plan: g, beginBody: beginBody{Group: g.Name, Existed: g.Target.Exists, DeleteGroup: g.Delete}}
+	if g.share() {
+		t.Kind = group.Share
+	}
 	for i := range g.Positions {
 		if q := &g.Positions[i]; q.Writes() {
 			e := edit{Topic: q.Topic, Partition: q.Partition, Before: q.Before}
