@@ -9,7 +9,7 @@ POSITIONS ?= 1000000
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build bin/kferry, static and without paths of this machine
@@ -50,6 +50,11 @@ fmt: ## format the code
 .PHONY: bench
 bench: ## print costs as counts and ratios
 	@$(GO) run ./bench
+
+.PHONY: mm2-table
+mm2-table: ## see what groups read again over a copy of MirrorMaker 2, real Kafka
+	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && KFERRY_REQUIRE_KAFKA=1 KFERRY_TABLE=$$out \
+	$(GO) test ./internal/e2e/mm2 -run '^TestTable$$' -count=1 >&2 && cat "$$out"
 
 .PHONY: oracle
 oracle: ## check POSITIONS=1000000 random positions against a full scan
