@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/batch"
+	"github.com/kferry/kferry/internal/mover"
 )
 
 // knownHeaders are the headers in which movers leave the source offset, with
@@ -76,7 +77,19 @@ func (h *header) what() (Kind, string) {
 	return KindHeader, fmt.Sprintf("header %s, %s%s", h.name, h.encoding.words(), h.how)
 }
 
-func (h *header) tracer(s *solver) tracer { return &recordwise{s.tgt, h.source} }
+func (h *header) tracer(s *solver) tracer {
+	known, named := mover.HeaderNamed(h.name)
+	if !named || known.Partition == "" {
+		return &recordwise{s.tgt, h.source}
+	}
+	return &recordwise{s.tgt, func(r *batch.Record) (int64, bool, error) {
+		n, ok, err := h.source(r)
+		if ok && elsewhere(r, &known, s.req.Source.Partition) {
+			return -1, false, &foreignError{offset: r.Offset, of: s.req.Source}
+		}
+		return n, ok, err
+	}}
+}
 
 func (h *header) own(name string) bool {
 	if name == h.name {

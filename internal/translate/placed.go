@@ -10,6 +10,7 @@ import (
 
 	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/mover"
+	"github.com/kferry/kferry/internal/topic"
 )
 
 // placed is the evidence of movers that write source offset and source
@@ -48,6 +49,35 @@ func (e *placeError) Error() string {
 	}
 	return fmt.Sprintf("header %q of the record at offset %d is %s, which is none of the %s of the source topic",
 		e.header, e.offset, printable(e.value), partitionsOf(e.of))
+}
+
+// foreignError is a copy from another source partition than the one that is
+// asked for.
+type foreignError struct {
+	offset int64
+	of     topic.Partition
+}
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("the record at offset %d says that it is of another source partition than %s", e.offset, e.of)
+}
+
+// elsewhere reports whether r says that it is of another source partition. No
+// value is a small number in two encodings: text is a large one in bytes.
+func elsewhere(r *batch.Record, known *mover.Header, partition int32) bool {
+	v, ok := lastHeader(r, known.Partition)
+	if !ok {
+		return false
+	}
+	read := false
+	for _, enc := range known.PartitionEncodings {
+		n, ok := mover.DecodePartition(v, enc)
+		if ok && n == partition {
+			return false
+		}
+		read = read || ok
+	}
+	return read
 }
 
 func partitionsOf(n int) string {

@@ -80,6 +80,10 @@ func (s *solver) open() []*ask {
 // whole request; what goes wrong with this partition is in the results.
 func (s *solver) run(ctx context.Context) error {
 	err := s.solve(ctx)
+	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
+		s.refuse(s.asks, ReasonSourcePartitions, foreign.Error(), "such a copy is judged with all its partitions together, which takes the source: --from")
+		return nil
+	}
 	bad, other, many := (*evidenceError)(nil), (*contentError)(nil), (*tooManyError)(nil)
 	switch {
 	case err == nil:
