@@ -26,6 +26,16 @@ const (
 	LensesK2K        = "Lenses K2K"
 )
 
+// The movers that leave topics of their own and nothing on the copies.
+const (
+	MirrorMaker = "MirrorMaker 2"
+	Kferry      = "kferry"
+)
+
+// OffsetMapTopic is the topic of the target in which kferry keeps which source
+// offset each copy has.
+const OffsetMapTopic = "__kferry_offset_map"
+
 // Header describes the headers that one mover writes on each copy: the one with
 // the source offset, and what stands beside it. A name that is "" is of a header
 // that this mover does not write.
