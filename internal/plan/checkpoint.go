@@ -242,6 +242,15 @@ func (b *builder) checkpoint(q *Position, it *item, group string) {
 	q.MirrorMaker = &c
 }
 
+// syncSuspected says of a target group that was moved meanwhile, and not beyond
+// the equal position, that MirrorMaker 2 may have done it.
+func (q *Position) syncSuspected(now *Offset) string {
+	if q.MirrorMaker == nil || q.After == nil || now == nil || now.Offset > q.After.Offset {
+		return ""
+	}
+	return "; the group sync of MirrorMaker 2 writes such positions: set sync.group.offsets.enabled=false there, or stop it, and plan again"
+}
+
 // noteCheckpoints says once for all groups what MirrorMaker 2 would do, and
 // that its group sync writes to the same groups.
 func (b *builder) noteCheckpoints() {

@@ -166,6 +166,9 @@ func (b *builder) addExtra(ctx context.Context) error {
 					return err
 				}
 			}
+			if len(all[p.Topic]) == 0 {
+				all[p.Topic] = b.copyOf(p.Topic)
+			}
 			if it := b.extraItem(name, p, all[p.Topic]); it != nil {
 				b.items[name] = append(b.items[name], it)
 			}

@@ -329,6 +329,23 @@ func (b *builder) copiesOf(name string) []string {
 	}
 }
 
+// copyOf is the source topic of which a target topic is the copy by the name
+// that MirrorMaker 2 gives, none where that is not certain.
+func (b *builder) copyOf(target string) []string {
+	for _, name := range b.mirror.source {
+		if _, _, ok := mover.Replicated(target, name); !ok || b.in.Route.Maps(name) {
+			continue
+		}
+		if _, there := slices.BinarySearch(b.mirror.target, name); there {
+			continue
+		}
+		if found := b.copiesOf(name); len(found) == 1 && found[0] == target {
+			return []string{name}
+		}
+	}
+	return nil
+}
+
 // belongs reports whether a target topic cannot be meant for another topic of
 // the source: one that goes there by its own name, or one with a longer name.
 func (b *builder) belongs(target, source string) bool {
