@@ -200,9 +200,9 @@ type deaf struct {
 	silent bool
 }
 
-type noRight struct{}
+type rightError struct{}
 
-func (noRight) Error() string { return "no right" }
+func (rightError) Error() string { return "no right" }
 
 func (d *deaf) Fetch(ctx context.Context, asks []batch.Ask) ([]batch.Chunk, error) {
 	chunks, err := d.Log.Fetch(ctx, asks)
@@ -212,7 +212,7 @@ func (d *deaf) Fetch(ctx context.Context, asks []batch.Ask) ([]batch.Chunk, erro
 		}
 		chunks[i].Raw = nil
 		if !d.silent {
-			chunks[i].Err = noRight{}
+			chunks[i].Err = rightError{}
 		}
 	}
 	return chunks, err

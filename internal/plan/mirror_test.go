@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -299,7 +298,7 @@ func TestNothingOfMirrorMaker(t *testing.T) {
 			t.Parallel()
 			in := w.input()
 			test.change(&in)
-			_, err := Build(context.Background(), in)
+			_, err := Build(t.Context(), in)
 			var e *Error
 			if !errors.As(err, &e) || !errors.Is(err, ErrNothing) || !strings.Contains(e.Hint, test.hint) {
 				t.Errorf("got %v", err)
