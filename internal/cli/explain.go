@@ -18,6 +18,14 @@ const payloadShown = 200
 // the source and of T on the target, and how it is known that nothing after T
 // is missing or comes twice.
 func (v planView) explain(p *plan.Plan) error {
+	for _, t := range p.Topics {
+		if len(t.OwnHeaders) > 0 && t.Evidence != "" {
+			v.linef("%s: fingerprints leave out %s", clean(t.Target), clean(strings.Join(t.OwnHeaders, ", ")))
+		}
+	}
+	if len(p.Topics) > 0 {
+		v.linef("")
+	}
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		for j := range g.Positions {
@@ -32,8 +40,12 @@ func (v planView) explain(p *plan.Plan) error {
 func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 	title := fmt.Sprintf("%s %s: ", clean(g.Name), clean(q.Target().String()))
 	v.linef("%s%s", v.paint.bold(title), explainStep(q))
-	if q.Proof == nil {
-		v.linef("  no records are known either side\n")
+	if q.Proof == nil || q.After == nil {
+		v.linef("  no records are shown either side: there is no position to prove")
+		if q.Detail != "" {
+			v.linef("  %s: %s", reasonText(q), clean(q.Detail))
+		}
+		v.linef("")
 		return nil
 	}
 	columns := []string{"  LOG", "RECORD", "OFFSET>", "SOURCE-OFFSET>", "TIME", "FINGERPRINT"}
@@ -49,14 +61,50 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 	if err := t.write(v.w); err != nil {
 		return err
 	}
+	v.explainRest(q)
+	return nil
+}
+
+// explainRest says in words what the records do not show.
+func (v planView) explainRest(q *plan.Position) {
+	pr := q.Proof
 	for _, m := range pr.Missing {
 		v.linef("  %s", clean(m))
+	}
+	if b := pr.Bracket; b != nil {
+		v.linef("  MirrorMaker 2 noted %s, and %s; the records between were compared",
+			syncText("below", b.SourceLow, b.TargetLow), syncText("above", b.SourceHigh, b.TargetHigh))
 	}
 	if q.MirrorMaker != nil {
 		v.linef("  %s", clean(checkpointText(q.MirrorMaker)))
 	}
-	v.linef("  %s\n", knownText(q))
-	return nil
+	v.linef("  %s", knownText(q))
+	if q.Detail != "" {
+		v.linef("  %s: %s", reasonText(q), clean(q.Detail))
+	}
+	for _, u := range q.Unproven {
+		v.linef("  unproven: %s", clean(u))
+	}
+	for _, n := range q.Notes {
+		v.linef("  note: %s", clean(n))
+	}
+	v.linef("")
+}
+
+// syncText is one end of a bracket.
+func syncText(where string, source, target int64) string {
+	if source < 0 {
+		return "nothing " + where
+	}
+	return fmt.Sprintf("source offset %d as target offset %d %s", source, target, where)
+}
+
+// reasonText is the reason of a position, or its outcome.
+func reasonText(q *plan.Position) string {
+	if q.Reason != "" {
+		return clean(string(q.Reason))
+	}
+	return string(q.Outcome)
 }
 
 func explainStep(q *plan.Position) string {
@@ -123,7 +171,7 @@ func knownText(q *plan.Position) string {
 	case translate.KnownSameLog:
 		return "source and target are the same log"
 	case translate.KnownCounted:
-		return fmt.Sprintf("nothing after it is missing or twice: counted, %d slots for %d source offsets", pr.Slots, pr.Offsets)
+		return fmt.Sprintf("nothing after it is missing or twice: counted, %d offsets of the target for %d of the source, and every probe in step", pr.Slots, pr.Offsets)
 	case translate.KnownRead:
 		return fmt.Sprintf("what comes after it was read: %d records of the target, %d of the source", pr.ReadTarget, pr.ReadSource)
 	case translate.KnownLeftOut:

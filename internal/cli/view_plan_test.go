@@ -90,3 +90,56 @@ func TestPlanCode(t *testing.T) {
 		})
 	}
 }
+
+// TestExplainSaysEverything: records, what is missing and why, the bracket, how
+// the rest was excluded, and what is not proven.
+func TestExplainSaysEverything(t *testing.T) {
+	t.Parallel()
+	seen := func(offset, source int64) *translate.Seen {
+		return &translate.Seen{Offset: offset, Timestamp: 1700000000000, Fingerprint: "00112233445566778899aabbccddeeff", SourceOffset: source}
+	}
+	p := &plan.Plan{
+		Topics: []plan.Topic{{Target: "orders", Source: "orders", Evidence: translate.KindMM2, OwnHeaders: []string{"x-a", "x-b"}}},
+		Groups: []plan.Group{{Name: "app", Positions: []plan.Position{
+			{
+				Topic: "orders", Source: &plan.Offset{Offset: 4}, After: &plan.Offset{Offset: 7}, Outcome: translate.Repeats,
+				Reason: "several-fit", Detail: "records from 7 to 9 are alike", Unproven: []string{"something"}, Notes: []string{"aborted copies"},
+				Proof: &translate.Proof{
+					SourceAt: seen(4, -1), TargetBefore: seen(6, 3), TargetAt: seen(7, 4), Missing: []string{"the source has no record before 4 any more"},
+					Known: translate.KnownCounted, Slots: 5, Offsets: 5, Bracket: &translate.Bracket{SourceLow: 2, TargetLow: 5, SourceHigh: -1, TargetHigh: -1},
+				},
+			},
+			{
+				Topic: "orders", Partition: 1, Source: &plan.Offset{Offset: 9}, Outcome: translate.Hold, Reason: "not-copied",
+				Detail: "copied through 3 of 9", Proof: &translate.Proof{},
+			},
+		}}},
+	}
+	var out strings.Builder
+	if err := (planView{w: &out}).explain(p); err != nil {
+		t.Fatal(err)
+	}
+	want := `orders: fingerprints leave out x-a, x-b
+
+app orders/0: 4 → 7, repeats
+  LOG     RECORD    OFFSET  SOURCE-OFFSET  TIME                      FINGERPRINT
+  source  before 4       -              -  none                      -
+  source  at 4           4              -  2023-11-14T22:13:20.000Z  0011223344556677
+  target  before 7       6              3  2023-11-14T22:13:20.000Z  0011223344556677
+  target  at 7           7              4  2023-11-14T22:13:20.000Z  0011223344556677
+  the source has no record before 4 any more
+  MirrorMaker 2 noted source offset 2 as target offset 5 below, and nothing above; the records between were compared
+  nothing after it is missing or twice: counted, 5 offsets of the target for 5 of the source, and every probe in step
+  several-fit: records from 7 to 9 are alike
+  unproven: something
+  note: aborted copies
+
+app orders/1: 9 stays untranslated, hold
+  no records are shown either side: there is no position to prove
+  not-copied: copied through 3 of 9
+
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
