@@ -132,6 +132,9 @@ func (s *solver) holdRunning(asks []*ask, top int64) {
 	s.hold(asks, ReasonPassRunning,
 		fmt.Sprintf("the mover went back: the copy had reached source offset %d and now ends at %d", top, s.end.h),
 		"wait until the pass has come back; if the mover has ended, say so with --copy-complete")
+	for _, a := range asks {
+		a.res.Reached = top + 1
+	}
 }
 
 // count proves by numbers: as many target offsets from T to the last copy as

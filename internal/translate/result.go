@@ -140,6 +140,9 @@ type Result struct {
 	// CopiedThrough is the source offset below which the copy is complete as
 	// seen at the target's end; -1 unknown.
 	CopiedThrough int64
+	// Reached is, with ReasonPassRunning, 1 + the highest source offset that an
+	// earlier pass has copied: what the running one has to come back to.
+	Reached int64
 	// CopyComplete: the outcome rests on the user's word (--copy-complete).
 	CopyComplete bool
 	// Evidence that was used, with its encoding ("header __original_offset, decimal text").

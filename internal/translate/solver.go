@@ -207,6 +207,10 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 			return err
 		}
 		switch {
+		case below != nil && s.tgt.limit < s.tgt.bounds.End:
+			s.hold([]*ask{a}, ReasonOpenTransaction,
+				fmt.Sprintf("no copy is committed on %s; the source has records below %d, from offset %d on", s.tgt.part, a.s, below.Offset),
+				s.openTransactions(ctx))
 		case below != nil:
 			s.hold([]*ask{a}, ReasonNotCopied,
 				fmt.Sprintf("%s; the source has records below %d, from offset %d on", s.noCopyText(), a.s, below.Offset),

@@ -232,7 +232,7 @@ func (s *solver) setRounds(r *rounds) {
 // runWithout answers where the topic has no evidence: an empty target still
 // is one to wait for.
 func (s *solver) runWithout(ctx context.Context, n *none) error {
-	if s.tgt.bounds.End > s.tgt.bounds.Start || s.src == nil {
+	if s.tgt.limit > s.tgt.bounds.Start || s.src == nil {
 		s.refuse(s.open(), ReasonNoEvidence, n.why, n.hint)
 		return nil
 	}
