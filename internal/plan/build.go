@@ -17,6 +17,15 @@ import (
 // become of it. It writes nothing. Positions that cannot be moved are in the
 // plan with their reasons; the error is for what prevents a plan at all.
 func Build(ctx context.Context, in Input) (*Plan, error) {
+	b, err := prepare(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+// prepare is Build, and keeps what was read.
+func prepare(ctx context.Context, in Input) (*builder, error) {
 	b := &builder{in: in, plan: &Plan{
 		Kind: Move, Tool: in.Tool, Route: in.Route.Options(), Asked: in.Asked, Target: in.To.cluster(),
 		Findings: []Finding{}, LeftBehind: []LeftBehind{}, Topics: []Topic{}, Groups: []Group{},
@@ -43,7 +52,7 @@ func Build(ctx context.Context, in Input) (*Plan, error) {
 	if _, err := b.plan.seal(); err != nil {
 		return nil, err
 	}
-	return b.plan, nil
+	return b, nil
 }
 
 // builder holds what is known while a plan is made. The steps of Build fill it
