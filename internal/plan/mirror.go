@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/mover"
-	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/translate"
 )
 
@@ -206,71 +205,6 @@ func hasAlias(target, source, alias string) bool {
 	return ok && sep != "" && strings.Trim(sep, "._-") == ""
 }
 
-// findSyncs chooses the offset-syncs topics that the translation may use.
-func (b *builder) findSyncs() error {
-	m, o := &b.mirror, &b.in.Translate
-	found := append(syncTopics(m.source, false), syncTopics(m.target, !b.plan.SameCluster)...)
-	if b.plan.SameCluster {
-		found = syncTopics(m.source, false)
-	}
-	switch {
-	case o.Evidence != "" && o.Evidence != translate.KindAuto && o.Evidence != translate.KindMM2:
-		return nil
-	case len(b.in.Mirror.Syncs) > 0:
-		for _, s := range b.in.Mirror.Syncs {
-			if err := b.checkSyncs(s); err != nil {
-				return err
-			}
-		}
-		o.Syncs = b.in.Mirror.Syncs
-	default:
-		o.Syncs = found
-		if same := slices.DeleteFunc(slices.Clone(found), func(s translate.SyncTopic) bool {
-			alias, _ := mover.SyncTopicAlias(s.Topic)
-			return alias != b.in.Mirror.Alias
-		}); len(same) > 0 {
-			o.Syncs = same
-		}
-	}
-	if o.Evidence == translate.KindMM2 && len(o.Syncs) == 0 {
-		return &Error{
-			Op: "planning", Object: "the move",
-			Err:  fmt.Errorf("%w: --evidence mm2 needs an offset-syncs topic of MirrorMaker 2, and neither cluster shows one", ErrNothing),
-			Hint: "grant DESCRIBE and READ on mm2-offset-syncs.*, name it with --mm2-syncs, or use --evidence content",
-		}
-	}
-	for _, s := range o.Syncs {
-		b.plan.Options.OffsetSyncs = append(b.plan.Options.OffsetSyncs, SyncTopicText(s))
-	}
-	return nil
-}
-
-func syncTopics(names []string, onTarget bool) []translate.SyncTopic {
-	var out []translate.SyncTopic
-	for _, name := range names {
-		if _, ok := mover.SyncTopicAlias(name); ok {
-			out = append(out, translate.SyncTopic{OnTarget: onTarget, Topic: name})
-		}
-	}
-	return out
-}
-
-// checkSyncs refuses an offset-syncs topic that is named and is not there.
-func (b *builder) checkSyncs(s translate.SyncTopic) error {
-	side, names := b.in.From, b.mirror.source
-	if s.OnTarget {
-		side, names = &b.in.To, b.mirror.target
-	}
-	if slices.Contains(names, s.Topic) {
-		return nil
-	}
-	return &Error{
-		Op: "planning", Object: "the move",
-		Err:  fmt.Errorf("%w: %s has no topic %s (--mm2-syncs %s)", ErrNothing, side.label(), s.Topic, SyncTopicText(s)),
-		Hint: orElse(didYouMean(position.Near(s.Topic, names, 3)), "the topic of MirrorMaker 2 is mm2-offset-syncs.ALIAS.internal, on the source unless offset-syncs.topic.location is target"),
-	}
-}
-
 // findRenamed finds the copies of source topics that MirrorMaker 2 has named
 // after the alias of the source.
 func (b *builder) findRenamed() {
@@ -399,32 +333,4 @@ func (b *builder) severalCopies(it *item) *obstacle {
 		fmt.Sprintf("%s has no topic %s, and %d that may be its copy: %s", b.in.To.label(), it.source.Topic, len(found), strings.Join(found, ", ")),
 		fmt.Sprintf("choose one: --map-topic %s=%s, or --mm2-alias %s for all topics", it.source.Topic, found[0], alias),
 	}
-}
-
-// SyncTopicText is the form in which plans and flags name an offset-syncs
-// topic: "source:TOPIC" or "target:TOPIC".
-func SyncTopicText(s translate.SyncTopic) string {
-	if s.OnTarget {
-		return "target:" + s.Topic
-	}
-	return "source:" + s.Topic
-}
-
-// ParseSyncTopic reads what SyncTopicText writes; ok is false for anything
-// else.
-func ParseSyncTopic(text string) (s translate.SyncTopic, ok bool) {
-	side, name, found := strings.Cut(text, ":")
-	s = translate.SyncTopic{OnTarget: side == "target", Topic: name}
-	return s, found && name != "" && (side == "source" || side == "target")
-}
-
-// syncs are the offset-syncs topics that a plan was made with.
-func (o *Options) syncs() []translate.SyncTopic {
-	var out []translate.SyncTopic
-	for _, text := range o.OffsetSyncs {
-		if s, ok := ParseSyncTopic(text); ok {
-			out = append(out, s)
-		}
-	}
-	return out
 }
