@@ -99,7 +99,7 @@ func parseHeader(text string) (string, translate.Encoding, error) {
 	if name == "" {
 		return "", "", &usageError{err: fmt.Errorf("--header %q: the header has no name", text), hint: "NAME[:ENCODING], such as __original_offset:decimal"}
 	}
-	known := []translate.Encoding{translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle}
+	known := []translate.Encoding{translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle, translate.EncodingBig32}
 	switch {
 	case slices.Contains(known, translate.Encoding(encoding)):
 		return name, translate.Encoding(encoding), nil
@@ -108,7 +108,7 @@ func parseHeader(text string) (string, translate.Encoding, error) {
 	}
 	return "", "", &usageError{
 		err:  fmt.Errorf("--header %q: encoding %q is not known", text, encoding),
-		hint: "one of decimal, int64be, int64le and auto; a name with a colon in it is written NAME:auto",
+		hint: "one of decimal, int64be, int64le, int32be and auto; a name with a colon in it is written NAME:auto",
 	}
 }
 

@@ -79,7 +79,7 @@ func (e *evidenceFlags) add(cmd *cobra.Command) {
 		string(translate.KindAuto), string(translate.KindHeader), string(translate.KindMM2),
 		string(translate.KindIdentity), string(translate.KindContent))
 	fs := cmd.Flags()
-	fs.StringVarP(&e.header, "header", "H", "", "header with the source offset, `NAME[:ENCODING]`; encodings: decimal, int64be, int64le")
+	fs.StringVarP(&e.header, "header", "H", "", "header with the source offset, `NAME[:ENCODING]`; encodings: decimal, int64be, int64le, int32be")
 	fs.BoolVar(&e.quick, "quick", false, "do not show that nothing after a position is missing or twice: exact-unproven")
 	fs.BoolVar(&e.copyComplete, "copy-complete", false, "the mover has ended: what is not copied yet will never be")
 }
