@@ -91,7 +91,7 @@ func (s *slow) await(ctx context.Context, limit time.Duration, step func(look in
 }
 
 // kinds are the troubles of a look.
-func kinds(l *Look) (out []TroubleKind) {
+func troubleKinds(l *Look) (out []TroubleKind) {
 	for _, t := range l.Troubles {
 		out = append(out, t.Kind)
 	}
@@ -326,7 +326,7 @@ func TestAwaitNamesAHangingTransaction(t *testing.T) {
 			}
 			for _, l := range s.looks[:5] {
 				want := []string{"producer ", "transaction open on slow/0 since offset " + strconv.Itoa(committed), "silent for"}
-				if d := cmp.Diff([]TroubleKind{OpenTransaction}, kinds(l)); d != "" {
+				if d := cmp.Diff([]TroubleKind{OpenTransaction}, troubleKinds(l)); d != "" {
 					t.Fatalf("look %d: %s", l.Number, d)
 				}
 				for _, text := range want {
