@@ -26,7 +26,7 @@ func Build(ctx context.Context, in Input) (*Plan, error) {
 
 // prepare is Build, and keeps what was read.
 func prepare(ctx context.Context, in Input) (*builder, error) {
-	b := &builder{in: in, plan: &Plan{
+	b := &builder{in: in, apart: map[pairNames]obstacle{}, plan: &Plan{
 		Kind: Move, Tool: in.Tool, Route: in.Route.Options(), Asked: in.Asked, Target: in.To.cluster(),
 		Findings: []Finding{}, LeftBehind: []LeftBehind{}, Topics: []Topic{}, Groups: []Group{},
 	}}
@@ -34,7 +34,8 @@ func prepare(ctx context.Context, in Input) (*builder, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints, b.translate,
+		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints,
+		b.joinUneven, b.translate, b.joinForeign,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -74,6 +75,7 @@ type builder struct {
 	items  map[string][]*item // by target group
 	bounds map[topic.Partition]topic.Bounds
 	fresh  map[topic.Partition]topic.Stamp // first record that retention spares
+	apart  map[pairNames]obstacle          // why partitions cannot be taken together
 }
 
 // share is one source group on its way to one target group.
@@ -87,6 +89,8 @@ type item struct {
 	have     *Offset // S, nil when the group has none here
 	unstable bool
 	extra    bool // only the target group has it
+	joined   bool // stands for all source partitions that feed the target's
+	feeds    []Feed
 	result   *translate.Result
 }
 

@@ -121,6 +121,8 @@ func TestBuildDecides(t *testing.T) {
 			set: func(_ *testing.T, w *world) {
 				w.create(w.source, "wide", 2)
 				w.create(w.target, "wide", 1)
+				w.produce(w.source, &kgo.Record{Topic: "wide", Value: []byte("one")})
+				w.produce(w.target, &kgo.Record{Topic: "wide", Value: []byte("one"), Headers: []kgo.RecordHeader{{Key: header, Value: []byte("0")}}})
 				w.commit(w.source, "app", at{part("wide", 0): "0", part("wide", 1): "0"})
 			},
 			verdict: VerdictRefused, reason: ReasonPartitionCount,

@@ -47,13 +47,18 @@ func (b *builder) obstacle(it *item) *obstacle {
 		return &obstacle{ReasonTopicUnreadable, fmt.Sprintf("topic %s of %s: %v", it.source.Topic, b.in.From.label(), from.Err), "grant DESCRIBE on the topic"}
 	case it.extra:
 		return nil
-	case len(from.Partitions) != len(to.Partitions):
-		return &obstacle{
+	case len(from.Partitions) != len(to.Partitions) && !it.joined:
+		ob := &obstacle{
 			ReasonPartitionCount,
 			b.counts(it, len(from.Partitions), len(to.Partitions)),
 			"copy the topic into one with as many partitions",
 		}
-	case !slices.Contains(from.Partitions, it.source.Partition):
+		if why, ok := b.apart[pairOf(it)]; ok {
+			ob.detail += ", and " + why.detail
+			ob.hint = orElse(why.hint, ob.hint)
+		}
+		return ob
+	case !it.joined && !slices.Contains(from.Partitions, it.source.Partition):
 		return &obstacle{ReasonPartitionMissing, fmt.Sprintf("topic %s has no partition %d", it.source.Topic, it.source.Partition), ""}
 	}
 	return nil
@@ -289,6 +294,8 @@ func (b *builder) position(g *Group, it *item) Position {
 	}
 	ob := b.obstacle(it)
 	switch {
+	case it.joined:
+		b.joinedPosition(&q, it)
 	case it.unstable:
 		q.refuse(ReasonNotSettled, "a transactional commit is pending on the source", "wait until the transaction has ended")
 	case it.have == nil:

@@ -275,10 +275,15 @@ type Position struct {
 	Action      Action `json:"action"`
 	// Source is S, Before what the target group has now, After what it is to
 	// have; nil where there is none. After is also given for a position that
-	// is blocked, when its translation is known.
+	// is blocked, when its translation is known. Source is also nil when Joined.
 	Source *Offset `json:"source"`
 	Before *Offset `json:"before"`
 	After  *Offset `json:"after"`
+
+	// Joined: the partitions of the two topics do not correspond one to one.
+	// FedBy are the source partitions that the position comes of.
+	Joined bool   `json:"joined,omitempty"`
+	FedBy  []Feed `json:"fed_by,omitempty"`
 
 	Outcome translate.Outcome `json:"outcome"`
 	Reason  Reason            `json:"reason,omitempty"`
@@ -317,9 +322,9 @@ func (p *Position) Target() topic.Partition {
 }
 
 // SourcePartition names the partition on the source; ok is false when there is
-// none.
+// none, or not one.
 func (p *Position) SourcePartition() (topic.Partition, bool) {
-	return topic.Partition{Topic: p.SourceTopic, Partition: p.Partition}, p.SourceTopic != ""
+	return topic.Partition{Topic: p.SourceTopic, Partition: p.Partition}, p.SourceTopic != "" && !p.Joined
 }
 
 // Writes reports whether the action sends something to the cluster.

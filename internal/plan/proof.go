@@ -106,7 +106,7 @@ func (v *verifier) questions(names []string) (qs []question) {
 	for _, name := range names {
 		g := v.plan.Group(name)
 		for i := range g.Positions {
-			if q := &g.Positions[i]; q.Proof != nil && q.Source != nil && !q.Blocked {
+			if q := &g.Positions[i]; q.Proof != nil && q.isFrom() && !q.Blocked {
 				qs = append(qs, v.records(q)...)
 			}
 		}
@@ -154,6 +154,9 @@ func (v *verifier) claim(q *question) translate.Claim {
 	}
 	if !c.OnTarget {
 		c.Partition, _ = q.position.SourcePartition()
+		if n := q.seen.SourcePartition; n != nil {
+			c.Partition.Partition = *n
+		}
 		c.Config = v.sourceTopics[c.Partition.Topic].Config
 	}
 	return c
@@ -236,7 +239,7 @@ func (t Topic) marks(o *Options) translate.Marks {
 
 // judgeProof sums up what became of the records of one proof.
 func judgeProof(q *Position, records []ProofRecord) (ProofCheck, []string) {
-	if q.Proof == nil || q.Source == nil || len(records) == 0 {
+	if q.Proof == nil || !q.isFrom() || len(records) == 0 {
 		return ProofNone, nil
 	}
 	var details []string

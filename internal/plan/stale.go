@@ -38,21 +38,22 @@ func (g *Group) sourceProblems(readings map[string]group.Reading) []Problem {
 	}
 	for i := range g.Positions {
 		q := &g.Positions[i]
-		p, ok := q.SourcePartition()
 		r, known := readings[q.SourceGroup]
-		if !ok || !known || q.Blocked {
+		if !known || q.Blocked {
 			continue
 		}
-		if slices.Contains(r.Unstable, p) {
-			add(p, "a transactional commit of the source group is pending")
-			continue
-		}
-		var now *Offset
-		if have, ok := r.Positions[p]; ok {
-			now = offsetOf(have)
-		}
-		if !now.same(q.Source) {
-			add(p, "the source group was at %s and is at %s", q.Source, now)
+		for _, from := range q.origins() {
+			if slices.Contains(r.Unstable, from.partition) {
+				add(from.partition, "a transactional commit of the source group is pending")
+				continue
+			}
+			var now *Offset
+			if have, ok := r.Positions[from.partition]; ok {
+				now = offsetOf(have)
+			}
+			if !now.same(from.at) {
+				add(from.partition, "the source group was at %s and is at %s", from.at, now)
+			}
 		}
 	}
 	for _, s := range g.Sources {
@@ -126,7 +127,7 @@ func readGround(ctx context.Context, p *Plan, groups []*Group, from, to *Side) (
 				continue
 			}
 			targets[q.Topic] = true
-			if q.SourceTopic != "" && q.Source != nil {
+			if q.SourceTopic != "" && q.isFrom() {
 				sources[q.SourceTopic] = true
 			}
 			if q.After != nil {
