@@ -159,7 +159,8 @@ func cmdTrim(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // cmdCopy copies a partition as a mover does, with the source offset in a
-// header as text: copy FROM TOPIC PARTITION TO TOPIC HEADER.
+// header as text, or none when that is "-": copy FROM TOPIC PARTITION TO TOPIC
+// HEADER.
 func cmdCopy(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 6, "copy FROM TOPIC PARTITION TO TOPIC HEADER")
 	k, partition := of(ts), int32(number(ts, args[2]))
@@ -181,10 +182,11 @@ func cmdCopy(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(fetches.Err())
 		fetches.EachRecord(func(r *kgo.Record) {
 			next = r.Offset + 1
-			out = append(out, &kgo.Record{
-				Topic: args[4], Partition: partition, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
-				Headers: []kgo.RecordHeader{{Key: args[5], Value: strconv.AppendInt(nil, r.Offset, 10)}},
-			})
+			c := &kgo.Record{Topic: args[4], Partition: partition, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
+			if args[5] != "-" {
+				c.Headers = []kgo.RecordHeader{{Key: args[5], Value: strconv.AppendInt(nil, r.Offset, 10)}}
+			}
+			out = append(out, c)
 		})
 	}
 	ts.Check(k.client(ts, args[3]).ProduceSync(ctx, out...).FirstErr())

@@ -62,7 +62,11 @@ func TestScripts(t *testing.T) {
 			"leave":   cmdLeave,
 			"deny":    cmdDeny,
 			"run-id":  cmdRunID,
-			"hold":    cmdHold,
+
+			"mm2-sync":       cmdSync,
+			"mm2-checkpoint": cmdCheckpoint,
+
+			"hold": cmdHold,
 
 			"await-file":   cmdAwaitFile,
 			"stop-commits": cmdStopCommits,
