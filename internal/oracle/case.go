@@ -1,9 +1,12 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/kferry/kferry/internal/translate"
 )
 
 // Case is one source partition, its copy, a position and the options: all
@@ -15,8 +18,15 @@ type Case struct {
 	// SourceCompacted and TargetCompacted are the topics' cleanup policies;
 	// ConfigUnknown hides both.
 	SourceCompacted, TargetCompacted, ConfigUnknown bool
-	// ReadsCommitted says that the mover skips aborted data.
-	ReadsCommitted bool
+	// ReadsCommitted says that the mover skips aborted data, Filters that it
+	// leaves out other records too.
+	ReadsCommitted, Filters bool
+	// Kind is the evidence that the mover leaves; "" is a header. Evidence is
+	// the one that is asked for; "" is the same.
+	Kind, Evidence translate.Kind
+	Stamps         Stamps
+	// Syncs are offset syncs as ParseSyncs reads them.
+	Syncs string
 	// LateSource and LateTarget are how many of the last slots arrive while the
 	// answer is being looked for.
 	LateSource, LateTarget int
@@ -40,19 +50,34 @@ func (c *Case) Pair() (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("target: %w", err)
 	}
+	syncs, err := ParseSyncs(c.Syncs)
+	if err != nil {
+		return Pair{}, err
+	}
+	for i := range tgt.Slots {
+		s := &tgt.Slots[i]
+		if at := s.H - src.Base; s.Kind == Data && s.H != Native && at >= 0 && at < int64(len(src.Slots)) {
+			s.Value, s.Time = src.Slots[at].Value, src.Slots[at].Time
+		}
+	}
 	return Pair{
 		Source: src, Target: tgt,
-		SourceCompacted: c.SourceCompacted, TargetCompacted: c.TargetCompacted, ConfigUnknown: c.ConfigUnknown,
-		ReadsCommitted: c.ReadsCommitted, LateSource: c.LateSource, LateTarget: c.LateTarget,
+		Policies: Policies{
+			SourceCompacted: c.SourceCompacted, TargetCompacted: c.TargetCompacted, ConfigUnknown: c.ConfigUnknown,
+			Kind: cmp.Or(c.Kind, translate.KindHeader), Stamps: c.Stamps,
+		},
+		ReadsCommitted: c.ReadsCommitted, Filters: c.Filters, Syncs: syncs, LateSource: c.LateSource, LateTarget: c.LateTarget,
 	}, nil
 }
 
 // Pair is one source partition and its copy, as they stand in the end.
 type Pair struct {
-	Source, Target                                  Log
-	SourceCompacted, TargetCompacted, ConfigUnknown bool
-	ReadsCommitted                                  bool
-	LateSource, LateTarget                          int
+	Policies
+	Source, Target          Log
+	ReadsCommitted, Filters bool
+	// Syncs are what MirrorMaker 2 has noted of the partition, oldest first.
+	Syncs                  []Sync
+	LateSource, LateTarget int
 	// Classes are the classes of the generator that the pair belongs to.
 	Classes Class
 }
@@ -64,6 +89,8 @@ type Question struct {
 	Quick        bool
 	CopyComplete bool
 	CountFrom    int64
+	// Evidence is the kind that is asked for; "" is the one that is there.
+	Evidence translate.Kind
 }
 
 // CaseOf writes a pair and a question as a Case.
@@ -71,14 +98,15 @@ func CaseOf(p *Pair, q Question) Case {
 	return Case{
 		Source: FormatSource(&p.Source), Target: FormatTarget(&p.Target),
 		SourceCompacted: p.SourceCompacted, TargetCompacted: p.TargetCompacted, ConfigUnknown: p.ConfigUnknown,
-		ReadsCommitted: p.ReadsCommitted, LateSource: p.LateSource, LateTarget: p.LateTarget,
+		ReadsCommitted: p.ReadsCommitted, Filters: p.Filters, LateSource: p.LateSource, LateTarget: p.LateTarget,
+		Kind: p.Kind, Stamps: p.Stamps, Syncs: FormatSyncs(p.Syncs), Evidence: q.Evidence,
 		S: q.S, NoSource: q.NoSource, Quick: q.Quick, CopyComplete: q.CopyComplete, CountFrom: q.CountFrom,
 	}
 }
 
 // Question takes the question out of a Case.
 func (c *Case) Question() Question {
-	return Question{S: c.S, NoSource: c.NoSource, Quick: c.Quick, CopyComplete: c.CopyComplete, CountFrom: c.CountFrom}
+	return Question{S: c.S, NoSource: c.NoSource, Quick: c.Quick, CopyComplete: c.CopyComplete, CountFrom: c.CountFrom, Evidence: c.Evidence}
 }
 
 // GoString writes the case as a Go literal, for cases_test.go.
@@ -93,6 +121,7 @@ func (c Case) GoString() string {
 		{"TargetCompacted", c.TargetCompacted},
 		{"ConfigUnknown", c.ConfigUnknown},
 		{"ReadsCommitted", c.ReadsCommitted},
+		{"Filters", c.Filters},
 		{"NoSource", c.NoSource},
 		{"Quick", c.Quick},
 		{"CopyComplete", c.CopyComplete},
@@ -105,10 +134,15 @@ func (c Case) GoString() string {
 	numbers := []struct {
 		name string
 		n    int64
-	}{{"LateSource", int64(c.LateSource)}, {"LateTarget", int64(c.LateTarget)}, {"CountFrom", c.CountFrom}}
+	}{{"LateSource", int64(c.LateSource)}, {"LateTarget", int64(c.LateTarget)}, {"CountFrom", c.CountFrom}, {"Stamps", int64(c.Stamps)}}
 	for _, f := range numbers {
 		if f.n != 0 {
 			fmt.Fprintf(&b, " %s: %d,", f.name, f.n)
+		}
+	}
+	for _, f := range []struct{ name, text string }{{"Kind", string(c.Kind)}, {"Evidence", string(c.Evidence)}, {"Syncs", c.Syncs}} {
+		if f.text != "" && f.text != string(translate.KindHeader) {
+			fmt.Fprintf(&b, "\n\t%s: %q,", f.name, f.text)
 		}
 	}
 	if c.Want != "" {
@@ -126,7 +160,9 @@ func (c Case) GoString() string {
 //	|      the log start is here
 //
 // Behind a record: "~" compacted away, "k7" its key is number 7 (else its own
-// offset); behind everything "*n": n times.
+// offset), "v7" its value is number 7, "t7" its time is 7 ms (else its own offset
+// and as many seconds; a copy has those of its source record); behind everything
+// "*n": n times.
 func ParseSource(s string) (Log, error) { return parseLog(s, false) }
 
 // ParseTarget reads a target log: as ParseSource, but records are
@@ -171,7 +207,7 @@ func (l *Log) parseWord(word string, target bool) error {
 		}
 		rest, count = head, n
 	}
-	slot := Slot{H: Native, Key: -1}
+	slot := Slot{H: Native, Key: -1, Value: -1, Time: -1}
 	first, last := Native, Native
 	switch c := rest[0]; {
 	case c == 'C':
@@ -203,6 +239,12 @@ func (l *Log) parseWord(word string, target bool) error {
 			}
 			if one.Key < 0 {
 				one.Key = one.H
+			}
+			if one.Value < 0 {
+				one.Value = one.H
+			}
+			if one.Time < 0 {
+				one.Time = one.H * tick
 			}
 			l.Slots = append(l.Slots, one)
 		}
@@ -255,6 +297,10 @@ func (s *Slot) parseSuffix(rest string) error {
 			s.Producer = uint8(v)
 		case 'k':
 			s.Key = v
+		case 'v':
+			s.Value = v
+		case 't':
+			s.Time = v
 		case '~':
 			s.Gone = true
 		default:
@@ -301,10 +347,21 @@ func joins(l *Log, i, n int, target bool) bool {
 	if a.Key != a.H && a.Key != b.Key {
 		return false
 	}
+	if !target && (!goesOn(a.Value, b.Value, a.H, b.H, 1) || !goesOn(a.Time, b.Time, a.H, b.H, tick)) {
+		return false
+	}
 	if a.Kind != Data || !target || a.H == Native {
 		return a.Kind == Data && (!target || b.H == Native)
 	}
 	return b.H == a.H+int64(n)
+}
+
+// goesOn: two numbers both go without saying, or are the same.
+func goesOn(a, b, aH, bH, times int64) bool {
+	if a == aH*times || b == bH*times {
+		return a == aH*times && b == bH*times
+	}
+	return a == b
 }
 
 func formatRun(l *Log, i, n int, target bool) string {
@@ -331,6 +388,12 @@ func formatRun(l *Log, i, n int, target bool) string {
 	}
 	if s.Kind == Data && s.Key != s.H {
 		w += "k" + strconv.FormatInt(s.Key, 10)
+	}
+	if s.Kind == Data && !target && s.Value != s.H {
+		w += "v" + strconv.FormatInt(s.Value, 10)
+	}
+	if s.Kind == Data && !target && s.Time != s.H*tick {
+		w += "t" + strconv.FormatInt(s.Time, 10)
 	}
 	if s.Gone {
 		w += "~"

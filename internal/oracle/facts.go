@@ -7,6 +7,7 @@ type facts struct {
 	p         *Pair
 	src, tgt  *Log
 	srcFates  []Fate
+	tgtFates  []Fate
 	srcEnd    int64
 	srcStable int64
 	stable    int64 // of the target
@@ -35,15 +36,21 @@ type facts struct {
 	fell bool
 	// openBehind: copies above the last stable offset, committed or not.
 	openBehind bool
+	doubt      *doubt
+	// stamps are what an observer can know of times.
+	stamps   Stamps
+	unknowns map[int64]bool
 }
 
 func newFacts(p *Pair) *facts {
 	f := &facts{
 		p: p, src: &p.Source, tgt: &p.Target, srcFates: p.Source.Fates(), srcEnd: p.Source.End(),
 		last: -1, highest: -1, present: map[int64]bool{}, superseded: map[int64]bool{}, newest: map[int64]int64{},
+		doubt: &doubt{},
 	}
 	f.srcStable = f.src.Stable(f.srcFates)
 	fates := f.tgt.Fates()
+	f.tgtFates = fates
 	f.stable = f.tgt.Stable(fates)
 	f.copies = committedCopies(f.tgt)
 	f.met = make([]int32, len(f.src.Slots)+p.LateSource)
@@ -78,6 +85,7 @@ func newFacts(p *Pair) *facts {
 		}
 	}
 	f.judgeAborted()
+	f.judgeStamps()
 	return f
 }
 
@@ -154,10 +162,14 @@ func (f *facts) copyAt(u int64) bool {
 // meal is what a read_committed consumer meets from t on.
 type meal struct {
 	lost, repeats int64
+	// read of the repeats are of records below s.
+	read int64
 	// cleaned of the lost are gone on the source too, by compaction.
 	cleaned int64
-	ordered bool
-	above   bool // anything with h >= s is copied
+	// forgotten of the lost are gone on the source for any reason.
+	forgotten int64
+	ordered   bool
+	above     bool // anything with h >= s is copied
 }
 
 // consume reads the target from t to the end as a consumer does that had
@@ -173,6 +185,9 @@ func (f *facts) consume(t, s int64) meal {
 		}
 		if c.h < s || met[c.h] {
 			m.repeats++
+			if c.h < s {
+				m.read++
+			}
 			continue
 		}
 		if c.h < highest {
@@ -185,6 +200,9 @@ func (f *facts) consume(t, s int64) meal {
 			continue
 		}
 		m.lost++
+		if h >= f.srcEnd || !f.src.readable(int(h-f.src.Base)) {
+			m.forgotten++
+		}
 		if at := h - f.src.Base; h >= f.src.Start && at < int64(len(f.src.Slots)) && f.src.Slots[at].Gone {
 			m.cleaned++
 		}

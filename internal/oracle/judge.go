@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -21,13 +22,14 @@ const (
 	WrongWord     Verdict = "wrong outcome word"
 	HoldMissed    Verdict = "hold missed"
 	RefuseMissed  Verdict = "refusal missed"
+	Needless      Verdict = "needless doubt"
 	Malformed     Verdict = "malformed answer"
 )
 
 // Verdicts are all of them, in the order of the table.
 func Verdicts() []Verdict {
 	return []Verdict{
-		Lost, Repeated, Disordered, HoldMissed, RefuseMissed, WronglyHeld, WronglyRefuse, Worse, WrongWord, Malformed,
+		Lost, Repeated, Disordered, HoldMissed, RefuseMissed, WronglyHeld, WronglyRefuse, Worse, WrongWord, Needless, Malformed,
 	}
 }
 
@@ -38,6 +40,9 @@ type Judgement struct {
 	// Tolerated names a choice that the definition leaves open and that the
 	// answer has made; "" where there was none.
 	Tolerated string
+	// Alike: the answer leaves open which of several positions is right, and
+	// nobody who sees only contents could tell.
+	Alike bool
 }
 
 func verdict(v Verdict, format string, args ...any) Judgement {
@@ -66,7 +71,7 @@ func (f *Facts) judgeLate(q Question, r *translate.Result, j Judgement) Judgemen
 	if r.T < 0 || r.Outcome == translate.Refused || len(f.states) == 1 {
 		return j
 	}
-	if m := f.states[0].consume(r.T, q.S); m.lost > 0 && r.Outcome != translate.ExactUnproven {
+	if m := f.states[0].consume(r.T, q.S); m.lost > 0 && r.Outcome != translate.ExactUnproven && !f.states[0].metAlike(q, r) {
 		return verdict(Lost, "%d records that arrived meanwhile are not met from %d on", m.lost, r.T)
 	}
 	return j
@@ -223,6 +228,11 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 	}
 }
 
+// copyWithin reports that a committed copy stands in [from, next).
+func (f *facts) copyWithin(from, next int64) bool {
+	return slices.ContainsFunc(f.copies, func(c copied) bool { return c.offset >= from && c.offset < next })
+}
+
 // copyBefore reports that a copy of something below s stands before t.
 func (f *facts) copyBefore(t, s int64) bool {
 	for _, c := range f.copies {
@@ -238,6 +248,59 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 		return j
 	}
 	e := f.expect(q)
+	if r.Reason == translate.ReasonSeveralFit || r.Reason == translate.ReasonForgotten {
+		return f.judgeDoubt(&e, q, r)
+	}
+	j := f.judgeOutcome(&e, q, r)
+	if j.Verdict == Fine {
+		return j
+	}
+	if why := f.excused(q, r, j.Verdict); why != "" {
+		return Judgement{Tolerated: "in doubt: " + why, Alike: true}
+	}
+	if why := f.doubtful(q); why != "" {
+		j.Why += " (in doubt: " + why + ")"
+	}
+	return j
+}
+
+// judgeDoubt is for answers that say that several positions fit: it must be
+// so, and the answer must be on the safe side.
+func (f *facts) judgeDoubt(e *expectation, q Question, r *translate.Result) Judgement {
+	why := f.doubtful(q)
+	if why == "" {
+		return verdict(Needless, "%s (%s), but only one position fits: %s", r.Outcome, r.Reason, e.why)
+	}
+	if r.Outcome == translate.Hold || r.Outcome == translate.Refused {
+		return Judgement{Tolerated: "in doubt: " + why, Alike: true}
+	}
+	if r.T < f.tgt.Start || r.T > f.tgt.End() {
+		return verdict(Malformed, "T %d is outside of the target", r.T)
+	}
+	j := f.safe(e, q, r)
+	if j.Verdict == Fine || f.excusedDoubt(q, r) {
+		return Judgement{Tolerated: "in doubt: " + why, Alike: true}
+	}
+	return j
+}
+
+// safe checks that from T on nothing is lost, and no more comes again than is
+// said.
+func (f *facts) safe(e *expectation, q Question, r *translate.Result) Judgement {
+	m := f.consume(r.T, q.S)
+	switch {
+	case e.hold && !e.position:
+		return verdict(HoldMissed, "answered %s %d (%s), but %s", r.Outcome, r.T, r.Reason, e.why)
+	case e.lost > 0 || m.lost > 0:
+		return verdict(Lost, "from %s %d (%s) on %d copied records are not met, %d are nowhere; %s", r.Outcome, r.T, r.Reason, m.lost, e.lost, e.why)
+	case m.repeats > r.Repeats:
+		return verdict(Repeated, "from %s %d (%s) on %d records repeat, said are up to %d; %s", r.Outcome, r.T, r.Reason, m.repeats, r.Repeats, e.why)
+	}
+	return Judgement{}
+}
+
+// judgeOutcome is for answers that leave nothing open.
+func (f *facts) judgeOutcome(e *expectation, q Question, r *translate.Result) Judgement {
 	tolerated := e.open[r.Outcome]
 	switch r.Outcome {
 	case translate.Hold:
@@ -246,10 +309,10 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 		}
 		return Judgement{Tolerated: tolerated}
 	case translate.Refused:
-		return f.judgeRefused(&e, q, r, tolerated)
+		return f.judgeRefused(e, q, r, tolerated)
 	case translate.Exact, translate.ExactUnproven, translate.AtEnd, translate.Repeats:
-		j := f.judgePosition(&e, q, r)
-		if j.Verdict != Fine && f.passesOver(&e, q, r) {
+		j := f.judgePosition(e, q, r)
+		if j.Verdict != Fine && f.passesOver(e, q, r) {
 			return Judgement{Tolerated: "copies of records that the source has compacted away are passed over"}
 		}
 		if j.Verdict == Fine && j.Tolerated == "" {
@@ -302,6 +365,9 @@ func (f *facts) judgePosition(e *expectation, q Question, r *translate.Result) J
 	}
 	if j := f.judgeMeal(e, q, r); j.Verdict != Fine {
 		return j
+	}
+	if r.T != e.t && f.unseen() != nil && !f.copyWithin(min(r.T, e.t), max(r.T, e.t)) {
+		return Judgement{Tolerated: "elsewhere among records that are no copies to a consumer"}
 	}
 	if r.T != e.t {
 		return verdict(Worse, "answered %s %d, but %s", r.Outcome, r.T, e.why)
@@ -366,7 +432,7 @@ func form(q Question, r *translate.Result) Judgement {
 	switch {
 	case r.S != q.S:
 		return verdict(Malformed, "answered S %d", r.S)
-	case !position && r.T >= 0 && r.Reason != translate.ReasonLoss:
+	case !position && r.T >= 0 && r.Reason != translate.ReasonLoss && r.Reason != translate.ReasonSeveralFit && r.Reason != translate.ReasonForgotten:
 		return verdict(Malformed, "%s (%s) with T %d", r.Outcome, r.Reason, r.T)
 	case !position && (r.Reason == "" || r.Detail == ""):
 		return verdict(Malformed, "%s without a reason or without a sentence", r.Outcome)

@@ -27,7 +27,7 @@ func (Kfake) Name() string { return "kfake" }
 func (Kfake) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loaded, error) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	var closers []func()
-	out := &Loaded{Close: func() {
+	out := &Loaded{Syncs: syncTopics(), Close: func() {
 		for _, c := range closers {
 			c()
 		}
@@ -59,6 +59,7 @@ func loadKfake(ctx context.Context, r *rand.Rand, topics []TopicPair, target boo
 		}
 		opts = append(opts, kfake.SeedTopics(int32(len(topics[i].Pairs)), name))
 	}
+	opts = append(opts, kfake.SeedTopics(1, syncTopic(target)))
 	fake, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
 	if err != nil {
 		return nil, func() {}, fmt.Errorf("starting an in-process broker: %w", err)
@@ -79,6 +80,7 @@ func loadKfake(ctx context.Context, r *rand.Rand, topics []TopicPair, target boo
 			}
 		}
 	}
+	w.all = append(w.all, &partition{topic: syncTopic(target), spans: syncSpans(r, topics, target)})
 	if err := w.run(ctx); err != nil {
 		return nil, stop, err
 	}

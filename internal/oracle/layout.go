@@ -16,6 +16,11 @@ type Header struct {
 	Encoding translate.Encoding
 	// First puts it before the record's own headers, as few movers do.
 	First bool
+	// Also is the name of a further header that the mover adds, with the same
+	// value everywhere; "" is none. A mover that adds no header has no Name.
+	Also string
+	// Stamps is what becomes of the times of copies.
+	Stamps Stamps
 }
 
 // value is the header's value for source offset h.
@@ -39,6 +44,7 @@ type span struct {
 	marker     bool
 	commit     bool
 	codec      batch.Codec
+	appendTime bool
 }
 
 // Bytes encodes the batch. With contiguous the header declares as many records
@@ -48,7 +54,7 @@ func (s *span) bytes(contiguous bool, producerID int64, epoch int16, sequence in
 	o := batch.EncodeOptions{
 		Codec: s.codec, BaseOffset: s.base, KeepOffsets: true, LastOffsetDelta: int32(s.last - s.base),
 		Transactional: s.producer != 0, Control: s.marker,
-		ProducerID: producerID, ProducerEpoch: epoch, BaseSequence: sequence,
+		ProducerID: producerID, ProducerEpoch: epoch, BaseSequence: sequence, AppendTime: s.appendTime,
 	}
 	records := s.records
 	if contiguous {
@@ -79,7 +85,7 @@ func layout(l *Log, r *rand.Rand, h *Header, late int) []span {
 	size := 1 + r.IntN(50)
 	for i := 0; i < len(l.Slots); {
 		first := l.Slots[i]
-		s := span{base: l.Base + int64(i), producer: first.Producer}
+		s := span{base: l.Base + int64(i), producer: first.Producer, appendTime: h != nil && h.Stamps == Appended}
 		if first.Kind != Data {
 			s.last, s.marker, s.commit = s.base, true, first.Kind == Commit
 			out = append(out, s)
@@ -98,6 +104,11 @@ func layout(l *Log, r *rand.Rand, h *Header, late int) []span {
 			}
 		}
 		s.last = l.Base + int64(i) - 1
+		if s.appendTime && len(s.records) > 0 {
+			for j := range s.records { // the batch has one time
+				s.records[j].Timestamp = s.records[len(s.records)-1].Timestamp
+			}
+		}
 		if r.IntN(16) == 0 {
 			s.codec = []batch.Codec{batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd}[r.IntN(4)]
 		}
@@ -117,27 +128,39 @@ func keyOf(s Slot) []byte {
 }
 
 // record is the content of a slot. h is nil on the source, whose record of
-// the same offset has the same content but for the mover's header.
+// the same offset has the same content but for what the mover adds.
 func record(s Slot, offset int64, h *Header) batch.Record {
 	r := batch.Record{Offset: offset}
-	source := s.H
 	r.Key = keyOf(s)
 	if s.H == Native {
 		r.Timestamp = stampOf(offset)
 		r.Value = fmt.Appendf(nil, "native %d", offset)
 		return r
 	}
-	r.Timestamp = stampOf(source)
-	if source%17 != 3 {
-		r.Value = fmt.Appendf(nil, "value %d", source)
+	r.Timestamp = stampOf(0) + s.Time
+	if s.Value%17 != 3 {
+		r.Value = fmt.Appendf(nil, "value %d", s.Value)
 	}
-	if source%5 == 0 {
-		r.Headers = append(r.Headers, batch.RecordHeader{Key: "trace", Value: []byte{byte(source)}})
+	if s.Value%5 == 0 {
+		r.Headers = append(r.Headers, batch.RecordHeader{Key: "trace", Value: []byte{byte(s.Value)}})
 	}
 	if h == nil {
 		return r
 	}
-	own := batch.RecordHeader{Key: h.Name, Value: h.value(source)}
+	switch h.Stamps {
+	case Kept:
+	case Seconds:
+		r.Timestamp -= s.Time % 1000
+	case Appended:
+		r.Timestamp = appendedAt(offset)
+	}
+	if h.Also != "" {
+		r.Headers = append(r.Headers, batch.RecordHeader{Key: h.Also, Value: []byte("west")})
+	}
+	if h.Name == "" {
+		return r
+	}
+	own := batch.RecordHeader{Key: h.Name, Value: h.value(s.H)}
 	if h.First {
 		r.Headers = append([]batch.RecordHeader{own}, r.Headers...)
 	} else {
@@ -145,3 +168,6 @@ func record(s Slot, offset int64, h *Header) batch.Record {
 	}
 	return r
 }
+
+// appendedAt is when a broker that stamps records itself took one.
+func appendedAt(offset int64) int64 { return stampOf(0) + 2_000_000_000 + offset/8*40 }

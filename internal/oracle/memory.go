@@ -44,7 +44,15 @@ func (Memory) Load(_ context.Context, seed uint64, topics []TopicPair) (*Loaded,
 			tgt.parts[topic.Partition{Topic: t.target(), Partition: int32(p)}].clock = clock
 		}
 	}
-	return &Loaded{Source: src, Target: tgt, Close: func() {}}, nil
+	for _, one := range []struct {
+		log      *memoryLog
+		onTarget bool
+	}{{src, false}, {tgt, true}} {
+		if err := one.log.addSyncs(syncSpans(r, topics, one.onTarget), one.onTarget); err != nil {
+			return nil, err
+		}
+	}
+	return &Loaded{Source: src, Target: tgt, Syncs: syncTopics(), Close: func() {}}, nil
 }
 
 // memoryLog is a translate.Log. Safe for concurrent use.
@@ -144,6 +152,25 @@ func (l *memoryLog) add(p topic.Partition, log *Log, h *Header, late int) error 
 		one.early, one.late = one.view(&early), true
 	}
 	l.parts[p] = one
+	return nil
+}
+
+// addSyncs adds MirrorMaker 2's topic of offset syncs.
+func (l *memoryLog) addSyncs(spans []span, onTarget bool) error {
+	one := &memoryPart{onTarget: onTarget, clock: &clock{}}
+	end := int64(0)
+	for i := range spans {
+		s := &spans[i]
+		raw, err := s.bytes(false, 0, 0, int32(i))
+		if err != nil {
+			return err
+		}
+		one.batches = append(one.batches, memoryBatch{s.base, s.last, raw})
+		one.records = append(one.records, s.records...)
+		end = s.last + 1
+	}
+	one.final = view{bounds: topic.Bounds{End: end, Stable: end, Epoch: -1}, batches: len(spans)}
+	l.parts[topic.Partition{Topic: syncTopic(onTarget)}] = one
 	return nil
 }
 

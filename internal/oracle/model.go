@@ -27,7 +27,29 @@ type Slot struct {
 	H int64
 	// Key numbers the record's key.
 	Key int64
+	// Value numbers what else is in the record; two of one key and value are
+	// alike. On the source it is mostly the slot's own offset.
+	Value int64
+	// Time is the record's time, in milliseconds after all that this package
+	// writes; on the target that of the source record. Mostly a second each.
+	Time int64
 }
+
+// Stamps is what the target topic makes of the times of copies.
+type Stamps uint8
+
+// The ways of times.
+const (
+	// Kept times are those of the source records.
+	Kept Stamps = iota
+	// Seconds: the mover cuts them to seconds.
+	Seconds
+	// Appended: message.timestamp.type is LogAppendTime.
+	Appended
+)
+
+// tick is the time between two records where nothing else is said.
+const tick = 1000
 
 // Fate is what became of a record's transaction.
 type Fate uint8
@@ -93,6 +115,26 @@ func (l *Log) Stable(fates []Fate) int64 {
 func (l *Log) readable(i int) bool {
 	s := &l.Slots[i]
 	return s.Kind == Data && !s.Gone && l.Base+int64(i) >= l.Start
+}
+
+// record makes a plain record of the log's next offset.
+func (l *Log) record(producer uint8) Slot {
+	h := l.End()
+	return Slot{Producer: producer, H: h, Key: h, Value: h, Time: h * tick}
+}
+
+// move shifts a copy or source slot by n offsets, and what is named after it.
+func (s *Slot) move(n int64) {
+	if s.Key == s.H {
+		s.Key += n
+	}
+	if s.Value == s.H {
+		s.Value += n
+	}
+	if s.Time == s.H*tick {
+		s.Time += n * tick
+	}
+	s.H += n
 }
 
 // clone copies the log, so that a change does not show elsewhere.

@@ -1,25 +1,10 @@
 package oracle
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
 
-// shape is what a pair is meant to look like; drawn at random, each part on
-// its own.
-type shape struct {
-	slots                          int
-	base                           int64
-	compactSource, compactTarget   bool
-	transactions                   bool // on the source
-	openSource                     bool
-	readsCommitted                 bool
-	exactlyOnce                    bool // the mover writes transactions
-	natives                        bool
-	nativeTransactions             bool
-	openTarget                     bool
-	restarts                       int
-	window, running                bool
-	truncateSource, truncateTarget bool
-	startsLater, lags              bool
-}
+	"github.com/kferry/kferry/internal/translate"
+)
 
 // mover makes a pair: the source as it grows and loses records, and a copy
 // made from what was there at the time.
@@ -36,60 +21,40 @@ type mover struct {
 	// nativeOpen are the native producers in a transaction.
 	nativeOpen [4]bool
 	nativeKey  int64
+	syncs      syncer
 }
 
-// Policies of the two topics that a pair will lie in.
+func newMover(r *rand.Rand, pol Policies) *mover {
+	m := &mover{r: r, s: newShape(r, pol)}
+	m.syncs.plan(m)
+	return m
+}
+
+// Policies of the two topics that a pair will lie in, and of their mover.
 type Policies struct {
+	// SourceCompacted and TargetCompacted are the cleanup policies;
+	// ConfigUnknown hides both.
 	SourceCompacted, TargetCompacted, ConfigUnknown bool
+	// Kind is the evidence that the mover leaves.
+	Kind translate.Kind
+	// Stamps is what becomes of times on the target.
+	Stamps Stamps
 }
 
 // NewPair makes a random pair for topics with the given policies.
 func NewPair(r *rand.Rand, pol Policies) Pair {
-	m := &mover{r: r, s: newShape(r, pol)}
+	m := newMover(r, pol)
 	m.makeSource()
 	m.copyAll()
 	m.finish()
-	p := Pair{
-		Source: m.src, Target: m.tgt, ReadsCommitted: m.s.readsCommitted,
-		SourceCompacted: pol.SourceCompacted, TargetCompacted: pol.TargetCompacted, ConfigUnknown: pol.ConfigUnknown,
-	}
-	p.Classes = classify(&p)
-	return p
+	return m.pair(pol)
 }
 
-func newShape(r *rand.Rand, pol Policies) shape {
-	chance := func(p float64) bool { return r.Float64() < p }
-	s := shape{
-		compactSource: pol.SourceCompacted && chance(0.9), compactTarget: pol.TargetCompacted && chance(0.95),
-		transactions: chance(0.92), readsCommitted: chance(0.3), exactlyOnce: chance(0.3),
-		natives: chance(0.3), nativeTransactions: chance(0.25),
-		window: chance(0.8), running: chance(0.36), truncateSource: chance(0.25), truncateTarget: chance(0.25),
-		startsLater: chance(0.1), lags: chance(0.5),
-	}
-	if chance(0.08) { // a plain dense copy, which can be counted
-		return shape{slots: 20 + r.IntN(150), window: chance(0.4), lags: chance(0.5), truncateTarget: chance(0.3), truncateSource: chance(0.3), running: chance(0.3)}
-	}
-	s.openSource = s.transactions && chance(0.75)
-	s.openTarget = (s.exactlyOnce || s.nativeTransactions) && chance(0.5)
-	if chance(0.35) {
-		s.restarts = 1 + r.IntN(3)
-	}
-	switch {
-	case chance(0.15):
-		s.slots = r.IntN(12)
-	case chance(0.65):
-		s.slots = 8 + r.IntN(50)
-	default:
-		s.slots = 50 + r.IntN(150)
-	}
-	switch r.IntN(4) {
-	case 0, 1:
-	case 2:
-		s.base = int64(r.IntN(2000))
-	default:
-		s.base = 9_999_950 + int64(r.IntN(100)) // eight digits: looks like eight bytes
-	}
-	return s
+// pair is what has been made.
+func (m *mover) pair(pol Policies) Pair {
+	p := Pair{Policies: pol, Source: m.src, Target: m.tgt, ReadsCommitted: m.s.readsCommitted, Filters: m.s.filters, Syncs: m.syncs.left()}
+	p.Classes = classify(&p)
+	return p
 }
 
 // makeSource writes the whole source log, transactions and all.
@@ -112,8 +77,7 @@ func (m *mover) makeSource() {
 			continue
 		}
 		for range 1 + m.r.IntN(1+m.s.slots/8) {
-			h := m.src.End()
-			s := Slot{Producer: producer, H: h, Key: h}
+			s := m.src.record(producer)
 			if keys > 0 {
 				s.Key = m.r.Int64N(keys)
 			}
@@ -129,12 +93,13 @@ func (m *mover) makeSource() {
 			m.src.Slots = append(m.src.Slots, marker(p, m.r.IntN(2) == 0))
 		}
 	}
+	m.contents()
 	m.fates = m.src.Fates()
 	m.stable = m.src.Stable(m.fates)
 }
 
 func marker(producer uint8, commit bool) Slot {
-	s := Slot{Kind: Abort, Producer: producer, H: Native, Key: Native}
+	s := Slot{Kind: Abort, Producer: producer, H: Native, Key: Native, Value: Native, Time: Native * tick}
 	if commit {
 		s.Kind = Commit
 	}
@@ -144,6 +109,10 @@ func marker(producer uint8, commit bool) Slot {
 // copyAll lets the mover work: a first pass, then restarts and re-copies, and
 // meanwhile whatever happens to both logs.
 func (m *mover) copyAll() {
+	if m.s.kind == translate.KindIdentity {
+		m.replicate()
+		return
+	}
 	m.tgt = Log{}
 	if m.r.IntN(3) == 0 {
 		m.tgt.Base = int64(m.r.IntN(500))
@@ -227,13 +196,16 @@ func (m *mover) prefix() {
 // where it ended: a reader of committed data stops at an open transaction.
 func (m *mover) copyRange(from, to int) int {
 	to = min(to, len(m.src.Slots))
+	m.syncs.restart()
 	chunk := 1 + m.r.IntN(25)
 	for from < to {
 		end := min(to, from+chunk)
 		next := m.readable(from, end)
 		attempts := 0
 		for m.s.exactlyOnce && len(next.list) > 0 && m.r.IntN(4) == 0 && attempts < 3 {
+			m.syncs.off = true
 			m.send(next.list[:1+m.r.IntN(len(next.list))], 1)
+			m.syncs.off = false
 			m.tgt.Slots = append(m.tgt.Slots, marker(1, false))
 			attempts++
 		}
@@ -267,7 +239,7 @@ func (m *mover) readable(from, to int) stretch {
 			out.stopped, out.end = true, i
 			return out
 		}
-		if m.src.readable(i) && (!m.s.readsCommitted || m.fates[i] != Aborted) {
+		if m.src.readable(i) && (!m.s.readsCommitted || m.fates[i] != Aborted) && !m.leavesOut(i) {
 			out.list = append(out.list, i)
 		}
 	}
@@ -285,7 +257,8 @@ func (m *mover) send(list []int, producer uint8) {
 			m.nativeTransaction()
 		}
 		s := m.src.Slots[i]
-		m.tgt.Slots = append(m.tgt.Slots, Slot{Producer: producer, H: s.H, Key: s.Key})
+		m.syncs.note(m.r, Sync{s.H, m.tgt.End()})
+		m.tgt.Slots = append(m.tgt.Slots, Slot{Producer: producer, H: s.H, Key: s.Key, Value: s.Value, Time: s.Time})
 		m.high = max(m.high, i+1)
 	}
 }
@@ -296,7 +269,7 @@ func (m *mover) native(producer uint8) {
 	if m.r.IntN(2) == 0 {
 		key = int64(m.r.IntN(5))
 	}
-	m.tgt.Slots = append(m.tgt.Slots, Slot{Producer: producer, H: Native, Key: key})
+	m.tgt.Slots = append(m.tgt.Slots, Slot{Producer: producer, H: Native, Key: key, Value: Native, Time: Native * tick})
 }
 
 // nativeTransaction goes on with somebody else's transaction on the target.
@@ -417,6 +390,7 @@ func (m *mover) finish() {
 // own next transaction, or the last native one that has been ended.
 func (m *mover) leaveOpen() {
 	if m.s.exactlyOnce {
+		m.syncs.off = true
 		more := m.readable(m.high, min(len(m.src.Slots), m.high+1+m.r.IntN(10)))
 		m.send(more.list, 1)
 		return

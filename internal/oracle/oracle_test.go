@@ -34,8 +34,17 @@ func TestReference(t *testing.T) {
 			t.Parallel()
 			judge(t, &Run{Translate: reference{}.Translate, Loader: loader, Seed: seed(t), Positions: 2000})
 		})
+		for _, kind := range otherKinds {
+			t.Run(loader.Name()+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				judge(t, &Run{Translate: reference{}.Translate, Loader: loader, Seed: seed(t), Positions: 2000, Kinds: []translate.Kind{kind}})
+			})
+		}
 	}
 }
+
+// otherKinds are the kinds of evidence beside the header.
+var otherKinds = []translate.Kind{translate.KindIdentity, translate.KindMM2, translate.KindContent}
 
 func judge(t *testing.T, run *Run) *Tally {
 	t.Helper()

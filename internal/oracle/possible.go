@@ -1,11 +1,13 @@
 package oracle
 
+import "github.com/kferry/kferry/internal/translate"
+
 // possible says whether a mover and a cleaner could have made the pair: copies
 // are of records that are there to be copied, a pass leaves none of them out,
 // and what is gone has a later record of its key behind it.
 func possible(p *Pair) bool {
-	return p.continuous() && p.lateEnough() == p.LateTarget && p.Source.cleaned(false) && p.Target.cleaned(true) && p.cleanedEarly() &&
-		(p.SourceCompacted || !p.Source.anyGone()) && (p.TargetCompacted || !p.Target.anyGone())
+	return p.continuous() && p.identical() && p.lateEnough() == p.LateTarget && p.Source.cleaned(false) && p.Target.cleaned(true) && p.cleanedEarly() &&
+		(p.SourceCompacted || !p.Source.anyGone()) && (p.TargetCompacted || p.Kind == translate.KindIdentity || !p.Target.anyGone())
 }
 
 // lateEnough is how many target slots must be late so that no copy is there
@@ -46,13 +48,13 @@ func (p *Pair) continuous() bool {
 			continue
 		}
 		at := s.H - p.Source.Base
-		if at < 0 || at >= int64(len(p.Source.Slots)) || !p.copyable(int(at), src) || s.Key != p.Source.Slots[at].Key {
+		if at < 0 || at >= int64(len(p.Source.Slots)) || !p.copyable(int(at), src) || !s.like(&p.Source.Slots[at]) || s.Time != p.Source.Slots[at].Time {
 			return false
 		}
 		if p.ReadsCommitted && s.H >= stable {
 			return false
 		}
-		if last >= 0 {
+		if last >= 0 && !p.Filters && p.Kind != translate.KindIdentity {
 			for h := last + 1; h < s.H; h++ {
 				j := int(h - p.Source.Base)
 				if p.Source.readable(j) && p.copyable(j, src) && !before[h] {
@@ -64,6 +66,22 @@ func (p *Pair) continuous() bool {
 	}
 	return true
 }
+
+// identical: a copy that keeps offsets has every record at its own.
+func (p *Pair) identical() bool {
+	if p.Kind != translate.KindIdentity {
+		return true
+	}
+	for i, s := range p.Target.Slots {
+		if s.H != Native && s.H != p.Target.Base+int64(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// like: the records are the same but for their times.
+func (s *Slot) like(o *Slot) bool { return s.Key == o.Key && s.Value == o.Value }
 
 func (l *Log) anyGone() bool {
 	for _, s := range l.Slots {
@@ -79,8 +97,8 @@ func (l *Log) anyGone() bool {
 func (l *Log) cleaned(target bool) bool {
 	fates := l.Fates()
 	for i, s := range l.Slots {
-		if !s.Gone || fates[i] == Aborted {
-			continue
+		if !s.Gone || fates[i] == Aborted || target && s.H == Native && s.Key == Native {
+			continue // a copy that keeps offsets has holes from the start
 		}
 		if s.Kind != Data || fates[i] == Open || !l.superseded(fates, i, target) {
 			return false

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kferry/kferry/internal/cluster"
 	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
 )
 
 // Real loads pairs into two clusters that run Apache Kafka. Such a broker
@@ -57,17 +58,27 @@ type work struct {
 func (l Real) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	src, err := newReal(ctx, &l.Source, l.Prefix)
+	// The records' times lie in the future, so that the times of markers, which
+	// are the broker's, end no segment.
+	shift := time.Now().Add(5*time.Minute).Unix()*1000 - stampOf(0)
+	src, err := newReal(ctx, &l.Source, l.Prefix, shift)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	tgt, err := newReal(ctx, &l.Target, l.Prefix)
+	tgt, err := newReal(ctx, &l.Target, l.Prefix, shift)
 	if err != nil {
 		src.close(ctx)
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	out := &Loaded{Source: l.Source.Cluster, Target: l.Target.Cluster, Close: func() { src.close(ctx); tgt.close(ctx) }}
-	if err := l.load(ctx, seed, topics, src, tgt); err != nil {
+	syncs := [2]string{"mm2-offset-syncs." + l.Prefix + "-east.internal", "mm2-offset-syncs." + l.Prefix + "-west.internal"}
+	out := &Loaded{Source: l.Source.Cluster, Target: l.Target.Cluster, Syncs: syncs, Close: func() { src.close(ctx); tgt.close(ctx) }}
+	err = l.load(ctx, seed, topics, src, tgt)
+	for i, k := range []*realWriter{src, tgt} {
+		if err == nil {
+			err = k.writeSyncs(ctx, syncs[i], syncSpans(rand.New(rand.NewPCG(seed, 6)), topics, i == 1))
+		}
+	}
+	if err != nil {
 		out.Close()
 		return nil, err
 	}
@@ -114,10 +125,18 @@ func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tg
 func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 	t.Name = fmt.Sprintf("%s-%d", l.Prefix, i)
 	w := &work{topic: t, source: []moment{beforeCopy, afterCopy, never, afterCopy}[i%4], forget: i%8 >= 4}
+	if t.Kind == translate.KindIdentity && w.source == beforeCopy {
+		w.source = afterCopy // such a broker takes no holes
+	}
 	t.SourceCompacted, t.TargetCompacted = w.source != never, i%4 == 1 || i%8 == 2 || i%8 == 4
+	if t.TargetCompacted && t.Stamps == Appended {
+		t.Stamps = Kept // the times end the segments
+	}
+	t.Header.Stamps = t.Stamps
 	for range t.Pairs {
-		m := &mover{r: r, s: newShape(r, t.Policies)}
+		m := newMover(r, t.Policies)
 		m.s.base = 0 // a log begins at 0
+		m.s.steady = t.SourceCompacted || t.TargetCompacted
 		if t.SourceCompacted || t.TargetCompacted {
 			// The cleaner leaves the last segment alone, and what stands behind
 			// the first record of an open transaction.
@@ -140,7 +159,7 @@ func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *realWriter, all []*work) error {
 	var early []*work
 	for _, w := range all {
-		if err := k.create(ctx, w.topic.source(), len(w.movers), w.forget); err != nil {
+		if err := k.create(ctx, w.topic.source(), len(w.movers), w.forget, false); err != nil {
 			return err
 		}
 		for p, m := range w.movers {
@@ -160,12 +179,13 @@ func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *realWriter, all 
 // writeTarget lets the movers work on what is left on the source.
 func (l Real) writeTarget(ctx context.Context, r *rand.Rand, k *realWriter, all []*work) error {
 	for _, w := range all {
-		if err := k.create(ctx, w.topic.target(), len(w.movers), w.forget); err != nil {
+		if err := k.create(ctx, w.topic.target(), len(w.movers), w.forget, w.topic.Stamps == Appended); err != nil {
 			return err
 		}
 		for p, m := range w.movers {
 			m.copyAll()
 			m.finish()
+			m.syncs.move(-m.tgt.Base)
 			m.tgt.Start, m.tgt.Base = m.tgt.Start-m.tgt.Base, 0
 			k.add(w.topic.target(), int32(p), &m.tgt, &w.topic.Header, r)
 			w.tLogs = append(w.tLogs, &m.tgt)
@@ -224,12 +244,7 @@ func finishSide(ctx context.Context, k *realWriter, all []*work, target bool) er
 func (l Real) pairs(ctx context.Context, w *work) error {
 	t := w.topic
 	for i, m := range w.movers {
-		p := Pair{
-			Source: m.src, Target: m.tgt, ReadsCommitted: m.s.readsCommitted,
-			SourceCompacted: t.SourceCompacted, TargetCompacted: t.TargetCompacted, ConfigUnknown: t.ConfigUnknown,
-		}
-		p.Classes = classify(&p)
-		t.Pairs[i] = p
+		t.Pairs[i] = m.pair(t.Policies)
 	}
 	for i, from := range []struct {
 		c         *cluster.Cluster

@@ -23,8 +23,7 @@ type realWriter struct {
 	broker *kgo.Broker
 	prefix string
 	topics []string
-	// shift moves the records' times: into the future, so that the times of
-	// markers, which are the broker's, end no segment.
+	// shift moves the records' times.
 	shift int64
 	// queue is what write still has to write; all that it ever had are in parts.
 	queue, parts []*realPart
@@ -48,13 +47,13 @@ type realProducer struct {
 	sequence int32
 }
 
-func newReal(ctx context.Context, s *RealSide, prefix string) (*realWriter, error) {
+func newReal(ctx context.Context, s *RealSide, prefix string, shift int64) (*realWriter, error) {
 	// Up to 3.0 topics are named in requests, and EndTxn leaves the epoch alone.
 	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Seeds...), kgo.MaxVersions(kversion.V3_0_0()))
 	if err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	k := &realWriter{cl: cl, admin: kadm.NewClient(cl), prefix: prefix, shift: time.Now().Add(5*time.Minute).UnixMilli() - stampOf(0)}
+	k := &realWriter{cl: cl, admin: kadm.NewClient(cl), prefix: prefix, shift: shift}
 	brokers, err := k.admin.ListBrokers(ctx)
 	if err == nil && len(brokers) != 1 {
 		err = fmt.Errorf("%d brokers instead of one", len(brokers))
@@ -71,7 +70,7 @@ func newReal(ctx context.Context, s *RealSide, prefix string) (*realWriter, erro
 const segmentMillis = 5500
 
 // create makes a topic that nothing is removed from until clean says so.
-func (k *realWriter) create(ctx context.Context, name string, partitions int, forget bool) error {
+func (k *realWriter) create(ctx context.Context, name string, partitions int, forget, appended bool) error {
 	config := map[string]*string{}
 	set := func(key, value string) { config[key] = &value }
 	set(policyKey, "delete")
@@ -79,6 +78,9 @@ func (k *realWriter) create(ctx context.Context, name string, partitions int, fo
 	set("segment.ms", strconv.Itoa(segmentMillis))
 	set("segment.index.bytes", "4096")
 	set("min.cleanable.dirty.ratio", "0.01")
+	if appended {
+		set("message.timestamp.type", "LogAppendTime")
+	}
 	if forget {
 		set("delete.retention.ms", "0")
 	}
@@ -109,12 +111,22 @@ func (k *realWriter) close(ctx context.Context) {
 func (k *realWriter) add(name string, number int32, l *Log, h *Header, r *rand.Rand) {
 	p := &realPart{k: k, topic: name, number: number, spans: layout(l, r, h, 0)}
 	for i := range p.spans {
+		p.spans[i].appendTime = false // the broker sets it
 		for j := range p.spans[i].records {
 			p.spans[i].records[j].Timestamp += k.shift
 		}
 	}
 	k.queue = append(k.queue, p)
 	k.parts = append(k.parts, p)
+}
+
+// writeSyncs writes MirrorMaker 2's topic of offset syncs.
+func (k *realWriter) writeSyncs(ctx context.Context, name string, spans []span) error {
+	if err := k.create(ctx, name, 1, false, false); err != nil {
+		return err
+	}
+	k.queue = append(k.queue, &realPart{k: k, topic: name, spans: spans})
+	return k.write(ctx)
 }
 
 // write writes what was added, many partitions at once.

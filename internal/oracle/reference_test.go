@@ -28,8 +28,21 @@ func (f reference) Translate(ctx context.Context, source, target translate.Log, 
 				return nil, err
 			}
 		}
+		scan.tgtCompacted, scan.unknown = req.TargetTopic.Config.Compacted, !req.TargetTopic.Config.Known
+		scan.append = req.TargetTopic.Config.AppendTime
+		answer := scan.answer
+		switch {
+		case o.Evidence == translate.KindHeader:
+		case o.Evidence == translate.KindIdentity:
+			scan.sameOffsets()
+		case len(scan.copies) == 0 && source != nil:
+			answer = scan.fromContents
+			cfg := req.SourceTopic.Config
+			scan.forgets = !cfg.Known || cfg.Compacted || scan.srcStart > 0
+			scan.backsByContent()
+		}
 		for _, s := range req.Offsets {
-			r := scan.answer(s)
+			r := answer(s)
 			r.S, r.Source, r.Target = s, req.Source, req.Target
 			out[i] = append(out[i], r)
 		}
@@ -48,6 +61,14 @@ type scan struct {
 	start, stable   int64
 	copies          []copied // committed
 	backs           []int64
+
+	// What follows is for copies that only their contents tell.
+	srcStart           int64
+	srcFound, tgtFound []found
+	aligned            [][]copied
+	tgtCompacted       bool
+	unknown, append    bool
+	forgets            bool
 }
 
 // readAll reads a log from its start to its end.
@@ -92,6 +113,7 @@ func (c *scan) readTarget(ctx context.Context, l translate.Log, req *translate.R
 		if e.Kind == batch.Marker {
 			return
 		}
+		c.tgtFound = append(c.tgtFound, newFound(&e, "x-source-cluster"))
 		h, ok := decode(&e.Record, o)
 		if !ok {
 			return
@@ -112,6 +134,7 @@ func (c *scan) readSource(ctx context.Context, l translate.Log, p topic.Partitio
 		if e.Kind != batch.Marker {
 			c.src[e.Offset] = e.Kind
 			c.srcOrder = append(c.srcOrder, e.Offset)
+			c.srcFound = append(c.srcFound, newFound(&e, ""))
 		}
 	})
 	if err != nil {
@@ -122,10 +145,36 @@ func (c *scan) readSource(ctx context.Context, l translate.Log, p topic.Partitio
 		if e.Kind != batch.Marker && e.Offset >= stable {
 			c.src[e.Offset] = e.Kind
 			c.srcOrder = append(c.srcOrder, e.Offset)
+			c.srcFound = append(c.srcFound, newFound(&e, ""))
 		}
 	})
+	c.srcStart = b.Start
 	c.srcEnd = b.End
 	return err
+}
+
+// sameOffsets takes every record for the copy of its own offset.
+func (c *scan) sameOffsets() {
+	c.copies, c.backs = nil, nil
+	for _, one := range c.tgtFound {
+		c.backs = append(c.backs, one.offset)
+		if one.kind == batch.Data {
+			c.copies = append(c.copies, copied{one.offset, one.offset})
+		}
+	}
+}
+
+// backsByContent takes every record that the source has for a copy.
+func (c *scan) backsByContent() {
+	has := map[string]bool{}
+	for _, one := range c.srcFound {
+		has[one.what] = true
+	}
+	for _, one := range c.tgtFound {
+		if has[one.what] {
+			c.backs = append(c.backs, one.offset)
+		}
+	}
 }
 
 // decode reads the mover's header. The generator's offsets are below 2^24, so

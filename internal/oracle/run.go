@@ -33,6 +33,11 @@ type Run struct {
 	Topics, Partitions int
 	// PerPartition is how many positions are asked for per pair (default 15).
 	PerPartition int
+	// Kinds are the kinds of evidence that movers leave (default header alone).
+	Kinds []translate.Kind
+	// Evidence is what is asked for where it is not the kind that is there: one
+	// call in Auto is KindAuto (default 3; negative: none).
+	Auto int
 }
 
 func (r *Run) withDefaults() Run {
@@ -51,6 +56,12 @@ func (r *Run) withDefaults() Run {
 	}
 	if c.PerPartition == 0 {
 		c.PerPartition = 15
+	}
+	if len(c.Kinds) == 0 {
+		c.Kinds = []translate.Kind{translate.KindHeader}
+	}
+	if c.Auto == 0 {
+		c.Auto = 3
 	}
 	return c
 }
@@ -103,6 +114,7 @@ type callKey struct {
 	noSource, quick, complete bool
 	header                    Header // the zero value: recognised
 	countFrom                 int64
+	evidence                  translate.Kind
 }
 
 func (r *Run) load(ctx context.Context, seed uint64, t *Tally) error {
@@ -117,8 +129,13 @@ func (r *Run) load(ctx context.Context, seed uint64, t *Tally) error {
 	var order []callKey
 	for i := range topics {
 		explicit := rnd.IntN(3) == 0
+		evidence := topics[i].Kind
+		if r.Auto > 0 && rnd.IntN(r.Auto) == 0 {
+			evidence = translate.KindAuto
+		}
 		for p := range topics[i].Pairs {
-			k := newCallKey(rnd)
+			k := newCallKey(rnd, topics[i].Kind)
+			k.evidence = evidence
 			if explicit {
 				k.header = topics[i].Header
 			}
@@ -141,6 +158,7 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 	names := []string{"__original_offset", "x-original-offset", "redpanda-migrator-offset", "k2k_offset"}
 	encodings := []translate.Encoding{translate.EncodingDecimal, translate.EncodingBig, translate.EncodingLittle}
 	_, memory := r.Loader.(Memory)
+	_, fake := r.Loader.(Kfake) // whose LogAppendTime leaves the checksum as it was
 	out := make([]TopicPair, r.Topics)
 	for i := range out {
 		t := &out[i]
@@ -148,7 +166,18 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 		t.Policies = Policies{
 			SourceCompacted: rnd.IntN(9) < 5, TargetCompacted: rnd.IntN(5) < 2, ConfigUnknown: rnd.IntN(6) == 0,
 		}
+		t.Kind = r.Kinds[i%len(r.Kinds)]
 		t.Header = Header{Name: names[rnd.IntN(len(names))], Encoding: encodings[rnd.IntN(3)], First: rnd.IntN(4) == 0}
+		if t.Kind != translate.KindHeader {
+			if t.Stamps = Stamps(max(0, rnd.IntN(6)-3)); fake && t.Stamps == Appended {
+				t.Stamps = Kept
+			}
+			t.Header = Header{Stamps: t.Stamps}
+			t.SyncsOnTarget = rnd.IntN(2) == 0
+			if t.Kind != translate.KindIdentity && rnd.IntN(4) == 0 {
+				t.Header.Also = "x-source-cluster"
+			}
+		}
 		for range r.Partitions {
 			p := NewPair(rnd, t.Policies)
 			if memory && rnd.IntN(3) == 0 {
@@ -165,8 +194,17 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 	return out
 }
 
-func newCallKey(rnd *rand.Rand) callKey {
+func newCallKey(rnd *rand.Rand, kind translate.Kind) callKey {
 	k := callKey{countFrom: []int64{0, 1, 1, 5, 40}[rnd.IntN(5)]}
+	if kind != translate.KindHeader { // which need the source
+		switch n := rnd.IntN(20); {
+		case n < 6:
+			k.complete = true
+		case n < 8:
+			k.quick = true
+		}
+		return k
+	}
 	switch n := rnd.IntN(20); {
 	case n < 10:
 	case n < 14:
@@ -185,7 +223,7 @@ func (r *Run) ask(rnd *rand.Rand, t *TopicPair, part int, k callKey) *asked {
 	p := &t.Pairs[part]
 	a := &asked{topic: t, pair: p, part: int32(part), facts: NewFacts(p)}
 	for _, s := range positions(rnd, p, r.PerPartition) {
-		a.qs = append(a.qs, Question{S: s, NoSource: k.noSource, Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom})
+		a.qs = append(a.qs, Question{S: s, NoSource: k.noSource, Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom, Evidence: k.evidence})
 	}
 	return a
 }
@@ -225,8 +263,12 @@ func translateAll(ctx context.Context, f Translate, loaded *Loaded, k callKey, a
 		}
 	}
 	o := &translate.Options{
-		Evidence: translate.KindHeader, Header: k.header.Name, Encoding: k.header.Encoding,
+		Evidence: k.evidence, Header: k.header.Name, Encoding: k.header.Encoding,
 		Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom,
+		Syncs: []translate.SyncTopic{{Topic: loaded.Syncs[0]}, {OnTarget: true, Topic: loaded.Syncs[1]}},
+	}
+	if k.evidence == translate.KindHeader {
+		o.Syncs = nil
 	}
 	source := loaded.Source
 	if k.noSource {

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -57,17 +58,18 @@ func tries(p *Pair) uint64 {
 
 // Ask asks one question of one pair, and judges.
 func Ask(ctx context.Context, f Translate, l Loader, seed uint64, p Pair, q Question) (translate.Result, Judgement, error) {
-	topics := []TopicPair{{
-		Name: "orders", Header: Header{Name: "__original_offset", Encoding: translate.EncodingDecimal},
-		Policies: Policies{p.SourceCompacted, p.TargetCompacted, p.ConfigUnknown}, Pairs: []Pair{p},
-	}}
+	header := Header{Name: "__original_offset", Encoding: translate.EncodingDecimal, Stamps: p.Stamps}
+	if p.Kind != translate.KindHeader {
+		header.Name = ""
+	}
+	topics := []TopicPair{{Name: "orders", Header: header, Policies: p.Policies, Pairs: []Pair{p}}}
 	loaded, err := l.Load(ctx, seed, topics)
 	if err != nil {
 		return translate.Result{}, Judgement{}, err
 	}
 	defer loaded.Close()
 	a := &asked{topic: &topics[0], pair: &topics[0].Pairs[0], facts: NewFacts(&p), qs: []Question{q}}
-	k := callKey{noSource: q.NoSource, quick: q.Quick, complete: q.CopyComplete, countFrom: q.CountFrom, header: topics[0].Header}
+	k := callKey{noSource: q.NoSource, quick: q.Quick, complete: q.CopyComplete, countFrom: q.CountFrom, header: header, evidence: cmp.Or(q.Evidence, p.Kind)}
 	results, err := translateAll(ctx, f, loaded, k, []*asked{a})
 	if err != nil {
 		return translate.Result{}, Judgement{}, err
@@ -160,10 +162,7 @@ func (p *Pair) rebase(q *Question) bool {
 			if s.Kind != Data || s.H == Native {
 				continue
 			}
-			if s.Key == s.H {
-				s.Key -= by
-			}
-			s.H -= by
+			s.move(-by)
 		}
 	}
 	return by != 0
@@ -226,10 +225,7 @@ func (p *Pair) dropOffsets(q *Question, from, size int) {
 			if s.Kind != Data || s.H < after {
 				continue
 			}
-			if s.Key == s.H {
-				s.Key -= int64(size)
-			}
-			s.H -= int64(size)
+			s.move(-int64(size))
 		}
 	}
 }

@@ -32,7 +32,9 @@ type Tally struct {
 	Tolerated map[string]int
 	Known     map[translate.Known]int
 	// Wrongs counts the wrong answers in more detail.
-	Wrongs   map[string]int
+	Wrongs map[string]int
+	// Alike counts the answers that leave open what nobody could tell.
+	Alike    int
 	Failures []Failure
 }
 
@@ -57,6 +59,9 @@ func (t *Tally) add(p *Pair, q Question, r *translate.Result, j Judgement, seed 
 		t.Known[r.Proof.Known]++
 	}
 	t.Kinds[q.kind()]++
+	if j.Alike {
+		t.Alike++
+	}
 	if j.Tolerated != "" {
 		t.Tolerated[string(r.Outcome)+": "+j.Tolerated]++
 	}
@@ -125,6 +130,7 @@ func (t *Tally) String() string {
 	section("answered", plain(t.Outcomes))
 	section("known by", plain(t.Known))
 	section("left open by the definition", t.Tolerated)
+	share("records are alike, and nobody could tell", t.Alike)
 	b.WriteString("wrong\n")
 	for _, v := range Verdicts() {
 		share(string(v), t.Verdicts[v])
@@ -149,7 +155,7 @@ func (t *Tally) Report() []string {
 		wrong = append(wrong, fmt.Sprintf("%s %d", v, t.Verdicts[v]))
 	}
 	return []string{
-		fmt.Sprintf("%d positions, %d wrong", t.Positions, t.Wrong()),
+		fmt.Sprintf("%d positions, %d wrong; %s where records are alike and nobody could tell", t.Positions, t.Wrong(), percent(t.Alike)),
 		"in logs with: " + strings.Join(classes, ", "),
 		"answered: " + strings.Join(outcomes, ", "),
 		"wrong: " + strings.Join(wrong, ", "),

@@ -1,0 +1,428 @@
+package oracle
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// doubt is what an observer cannot tell apart in a pair of which he sees
+// contents alone: other ways in which the same two logs could have come about.
+type doubt struct {
+	once sync.Once
+	// ways are some of them, at random, as the facts that would then hold:
+	// none with more going back and forth than there was. simpler are those with
+	// less.
+	ways, simpler []*facts
+	// blind are the facts without the copies that have no equal on the source.
+	blind *facts
+	// many: there were too many to be looked at.
+	many bool
+	// hidden: a copy is of a record that the source has forgotten, and like one
+	// that it has.
+	hidden bool
+}
+
+// trials is how many other ways are drawn of each sort.
+const trials = 16
+
+// enough bounds the work of looking for other ways.
+const enough = 8_000_000
+
+// sight is a record as an observer sees it.
+type sight struct{ key, value, time int64 }
+
+// see is what is seen of a record; of its time what the target kept.
+func (f *facts) see(s *Slot) sight {
+	switch f.stamps {
+	case Kept:
+		return sight{s.Key, s.Value, s.Time}
+	case Seconds:
+		return sight{s.Key, s.Value, s.Time / 1000}
+	case Appended:
+	}
+	return sight{s.Key, s.Value, 0}
+}
+
+// judgeStamps finds out what an observer can know of times: they say something
+// only when a record that there is once shows what has become of them.
+func (f *facts) judgeStamps() {
+	type name struct{ key, value int64 }
+	once := map[name]int{}
+	for i := range f.src.Slots {
+		if s := &f.src.Slots[i]; f.src.readable(i) {
+			once[name{s.Key, s.Value}]++
+		}
+	}
+	f.stamps = Appended
+	for _, c := range f.copies {
+		if s := f.tgt.Slots[c.offset-f.tgt.Base]; s.H < f.srcEnd && f.src.readable(int(s.H-f.src.Base)) && once[name{s.Key, s.Value}] == 1 {
+			f.stamps = f.p.Stamps
+		}
+	}
+}
+
+// web is every committed copy of the target with the source records that it
+// could be a copy of.
+type web struct {
+	p     *Pair
+	slots []int     // of the target
+	could [][]int64 // source offsets, rising
+	// before[h-base] is how many records that a mover copies the source has
+	// below h.
+	before []int
+}
+
+// newWeb weaves it. Records that have no equal on the source are left out.
+func newWeb(f *facts) *web {
+	p := f.p
+	w := &web{p: p, before: make([]int, len(p.Source.Slots)+1)}
+	seen := map[sight][]int64{}
+	for i := range p.Source.Slots {
+		w.before[i+1] = w.before[i]
+		if !p.Source.readable(i) {
+			continue
+		}
+		what := f.see(&p.Source.Slots[i])
+		seen[what] = append(seen[what], p.Source.Base+int64(i))
+		if f.srcFates[i] == Plain || f.srcFates[i] == Committed {
+			w.before[i+1]++
+		}
+	}
+	for _, c := range f.copies {
+		i := int(c.offset - p.Target.Base)
+		if could := seen[f.see(&p.Target.Slots[i])]; len(could) > 0 {
+			w.slots, w.could = append(w.slots, i), append(w.could, could)
+		}
+	}
+	return w
+}
+
+// cost is 0 when a mover that has copied a goes on with b, and 1 when it must
+// have gone elsewhere in between.
+func (w *web) cost(a, b int64) int32 {
+	switch {
+	case b <= a:
+		return 1
+	case w.p.TargetCompacted || w.p.ConfigUnknown || w.p.Filters:
+		return 0
+	case w.below(b) > w.below(a+1):
+		return 1
+	}
+	return 0
+}
+
+// below is before of h, also of one that has arrived late.
+func (w *web) below(h int64) int {
+	return w.before[min(h-w.p.Source.Base, int64(len(w.before))-1)]
+}
+
+// truth is what the copies have really cost; false where an observer cannot
+// find it, as the source has lost records.
+func (w *web) truth() (int32, bool) {
+	sum, ok := int32(0), true
+	last := int64(-1)
+	for i, at := range w.slots {
+		h := w.p.Target.Slots[at].H
+		if _, found := slices.BinarySearch(w.could[i], h); !found {
+			ok = false
+		}
+		if last >= 0 {
+			sum += w.cost(last, h)
+		}
+		last = h
+	}
+	return sum, ok
+}
+
+// rest[i][k] is the least cost behind copy i when it is of could[i][k].
+func (w *web) rest() [][]int32 {
+	n := len(w.slots)
+	out := make([][]int32, n)
+	for i := n - 1; i >= 0; i-- {
+		out[i] = make([]int32, len(w.could[i]))
+		if i == n-1 {
+			continue
+		}
+		for k, a := range w.could[i] {
+			best := int32(1 << 30)
+			for l, b := range w.could[i+1] {
+				best = min(best, w.cost(a, b)+out[i+1][l])
+			}
+			out[i][k] = best
+		}
+	}
+	return out
+}
+
+func (w *web) work() int {
+	sum := 0
+	for i := 1; i < len(w.could); i++ {
+		sum += len(w.could[i-1]) * len(w.could[i])
+	}
+	return sum
+}
+
+// draw chooses a way that costs no more than budget: the n-th of some that
+// differ a lot, by the lowest and the highest offsets that fit, and any.
+func (w *web) draw(r *rand.Rand, n int, rest [][]int32, budget int32) []int64 {
+	out := make([]int64, 0, len(w.slots))
+	turn := r.IntN(len(w.slots) + 1)
+	if n < 2 {
+		turn = len(w.slots)
+	}
+	for i := range w.slots {
+		var fits []int
+		for k, h := range w.could[i] {
+			c := rest[i][k]
+			if i > 0 {
+				c += w.cost(out[i-1], h)
+			}
+			if c <= budget {
+				fits = append(fits, k)
+			}
+		}
+		if len(fits) == 0 {
+			return nil
+		}
+		k := fits[r.IntN(len(fits))]
+		switch {
+		case n%3 == 2:
+		case (n%3 == 0) == (i < turn):
+			k = fits[0]
+		default:
+			k = fits[len(fits)-1]
+		}
+		h := w.could[i][k]
+		if i > 0 {
+			budget -= w.cost(out[i-1], h)
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// imagine finds other ways in which the target could have come about.
+func (d *doubt) imagine(f *facts) {
+	w := newWeb(f)
+	known := map[int]bool{}
+	for _, at := range w.slots {
+		known[at] = true
+	}
+	blind := *f.p
+	blind.Target = f.p.Target.clone()
+	for i := range blind.Target.Slots {
+		if s := &blind.Target.Slots[i]; s.Kind == Data && !known[i] && f.fate(i) != Aborted {
+			s.H = Native
+		}
+	}
+	d.blind = newFacts(&blind)
+	if len(w.slots) == 0 {
+		return
+	}
+	if d.many = w.work() > enough; d.many {
+		return
+	}
+	rest := w.rest()
+	budget, visible := w.truth()
+	least := slices.Min(rest[0])
+	budget, d.hidden = max(budget, least), !visible
+	r := rand.New(rand.NewPCG(uint64(len(w.slots)), uint64(len(f.p.Source.Slots))))
+	d.ways = w.imagine(r, &blind, rest, budget)
+	if least < budget {
+		d.simpler = w.imagine(r, &blind, rest, budget-1)
+		d.simpler = append(d.simpler, w.imagine(r, &blind, rest, least)...)
+	} else if !visible {
+		d.simpler = d.ways
+	}
+}
+
+// imagine draws ways that cost no more than budget.
+func (w *web) imagine(r *rand.Rand, p *Pair, rest [][]int32, budget int32) []*facts {
+	var had [][]int64
+	var out []*facts
+	for n := range trials {
+		way := w.draw(r, n, rest, budget)
+		if way == nil || slices.ContainsFunc(had, func(o []int64) bool { return slices.Equal(o, way) }) {
+			continue
+		}
+		had = append(had, way)
+		other := *p
+		other.Target = p.Target.clone()
+		for i, at := range w.slots {
+			other.Target.Slots[at].H = way[i]
+		}
+		out = append(out, newFacts(&other))
+	}
+	return out
+}
+
+// fate is what became of target slot i.
+func (f *facts) fate(i int) Fate { return f.tgtFates[i] }
+
+// unseen is the doubt of the pair, or nil where the evidence leaves none.
+func (f *facts) unseen() *doubt {
+	if f.p.Kind == translate.KindHeader || f.p.Kind == "" {
+		return nil
+	}
+	f.doubt.once.Do(func() { f.doubt.imagine(f) })
+	return f.doubt
+}
+
+// doubtful says whether an observer could take another answer for right, and
+// why.
+func (f *facts) doubtful(q Question) string {
+	d := f.unseen()
+	if d == nil {
+		return ""
+	}
+	switch {
+	case d.many:
+		return "too many ways"
+	case f.forgotten(q.S):
+		return "forgotten records at the border"
+	}
+	mine := f.expect(q)
+	if f.forgottenAt(mine.t) {
+		return "forgotten records at the border"
+	}
+	for _, way := range d.ways {
+		other := way.expect(q)
+		if other.hold != mine.hold || other.position != mine.position || other.t != mine.t || other.repeats != mine.repeats ||
+			len(other.refuse) != len(mine.refuse) || other.lost != mine.lost || other.lostAtMost != mine.lostAtMost || other.onWord != mine.onWord {
+			return "alike"
+		}
+	}
+	return ""
+}
+
+// excused says why nobody who sees only contents could have known better than
+// an answer that is wrong; "" where he could.
+func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
+	d := f.unseen()
+	if d == nil {
+		return ""
+	}
+	fits := func(way *facts) bool {
+		e := way.expect(q)
+		return way.judgeOutcome(&e, q, r).Verdict == Fine
+	}
+	if slices.ContainsFunc(d.simpler, fits) {
+		return "with less going back and forth it would be right"
+	}
+	if r.Outcome == translate.Hold || r.Outcome == translate.Refused {
+		return f.doubtful(q)
+	}
+	if v == WrongWord && slices.ContainsFunc(d.ways, fits) {
+		return "alike, and with another word"
+	}
+	// Of records that the source has forgotten nobody knows which they were,
+	// but those that were read must not come again where none are said to.
+	m := f.consume(r.T, q.S)
+	if d.hidden && r.Outcome == translate.Repeats && m.lost == m.forgotten {
+		return "a record that the source has forgotten is like one that it has"
+	}
+	if m.lost == m.cleaned && (m.read == 0 || r.Outcome == translate.Repeats) && fits(d.blind) {
+		return "what the source has forgotten is out of order, or comes twice"
+	}
+	return ""
+}
+
+// excusedDoubt says whether an answer that leaves open which position is right
+// is on the safe side as far as anybody could see who sees only contents.
+func (f *facts) excusedDoubt(q Question, r *translate.Result) bool {
+	d := f.unseen()
+	fits := func(way *facts) bool {
+		e := way.expect(q)
+		return way.safe(&e, q, r).Verdict == Fine
+	}
+	if slices.ContainsFunc(d.simpler, fits) {
+		return true
+	}
+	m := f.consume(r.T, q.S)
+	return d.hidden && m.lost == m.forgotten || m.lost == m.cleaned && fits(d.blind)
+}
+
+// metAlike says whether, as far as anybody could see who sees only contents,
+// everything at or above S is met from T on.
+func (f *facts) metAlike(q Question, r *translate.Result) bool {
+	d := f.unseen()
+	if d == nil {
+		return false
+	}
+	met := func(way *facts) bool { return way.consume(r.T, q.S).lost == 0 }
+	return met(d.blind) || slices.ContainsFunc(d.simpler, met)
+}
+
+// unknown says of every committed record of the target whether it has no equal
+// on a source that may have forgotten it.
+func (f *facts) unknown() map[int64]bool {
+	if f.unknowns != nil {
+		return f.unknowns
+	}
+	seen := map[sight]bool{}
+	for i := range f.src.Slots {
+		if f.src.readable(i) {
+			seen[f.see(&f.src.Slots[i])] = true
+		}
+	}
+	forgets := f.p.SourceCompacted || f.p.ConfigUnknown || f.src.Start > f.src.Base || f.src.Start > 0
+	out := map[int64]bool{}
+	for i := range f.tgt.Slots {
+		t, off := &f.tgt.Slots[i], f.tgt.Base+int64(i)
+		if !f.tgt.readable(i) || off >= f.stable || f.fate(i) == Aborted || t.H == Native && !forgets {
+			continue
+		}
+		out[off] = t.H == Native || !seen[f.see(t)]
+	}
+	f.unknowns = out
+	return out
+}
+
+// forgotten says whether, at a place where copies of records below s and at or
+// above it meet, stands a record without an equal on the source, which may
+// have forgotten it.
+func (f *facts) forgotten(s int64) bool {
+	all := f.unknown()
+	unknown, last := false, -1
+	for i := range f.tgt.Slots {
+		not, ok := all[f.tgt.Base+int64(i)]
+		switch {
+		case !ok:
+			continue
+		case not:
+			unknown = true
+			continue
+		}
+		side := 0
+		if f.tgt.Slots[i].H >= s {
+			side = 1
+		}
+		if unknown && (last < 0 || side != last) {
+			return true
+		}
+		unknown, last = false, side
+	}
+	return unknown
+}
+
+// forgottenAt says the same of the records next to t.
+func (f *facts) forgottenAt(t int64) bool {
+	all := f.unknown()
+	for off := t; off < f.stable; off++ {
+		if not, ok := all[off]; ok {
+			if not {
+				return true
+			}
+			break
+		}
+	}
+	for off := t - 1; off >= f.tgt.Start; off-- {
+		if not, ok := all[off]; ok {
+			return not
+		}
+	}
+	return false
+}
