@@ -54,8 +54,13 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 	}
 	t := newTable(v.paint, columns...)
 	pr := q.Proof
-	v.seenRow(t, "  source", "before "+offsetOf(q.Source), pr.SourceBefore)
-	v.seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
+	if q.Joined {
+		v.seenRow(t, "  source", "copied before", pr.SourceBefore)
+		v.seenRow(t, "  source", "copied at", pr.SourceAt)
+	} else {
+		v.seenRow(t, "  source", "before "+offsetOf(q.Source), pr.SourceBefore)
+		v.seenRow(t, "  source", "at "+offsetOf(q.Source), pr.SourceAt)
+	}
 	v.seenRow(t, "  target", "before "+offsetOf(q.After), pr.TargetBefore)
 	v.seenRow(t, "  target", "at "+offsetOf(q.After), pr.TargetAt)
 	if err := t.write(v.w); err != nil {
@@ -68,6 +73,7 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 // explainRest says in words what the records do not show.
 func (v planView) explainRest(q *plan.Position) {
 	pr := q.Proof
+	v.fedBy(q)
 	for _, m := range pr.Missing {
 		v.linef("  %s", clean(m))
 	}
@@ -107,14 +113,36 @@ func reasonText(q *plan.Position) string {
 	return string(q.Outcome)
 }
 
+// fedBy says what each source partition has to do with the position.
+func (v planView) fedBy(q *plan.Position) {
+	for _, f := range q.FedBy {
+		switch {
+		case len(f.Over) == 0:
+			v.linef("  source partition %d: position %s, nothing of it is on the target", f.Partition, offsetOf(f.Source))
+		case f.Alone < 0:
+			v.linef("  source partition %d: position %s, on %s", f.Partition, offsetOf(f.Source), targetPartitions(f.Over))
+		default:
+			v.linef("  source partition %d: position %s, on %s; by itself it would be at %d here", f.Partition, offsetOf(f.Source), targetPartitions(f.Over), f.Alone)
+		}
+	}
+}
+
+func targetPartitions(ps []int32) string {
+	word := "target partition "
+	if len(ps) > 1 {
+		word = "target partitions "
+	}
+	return word + partitionsText(ps)
+}
+
 func explainStep(q *plan.Position) string {
 	if q.Action == plan.Delete {
 		return offsetOf(q.Before) + " is deleted"
 	}
 	if q.After == nil {
-		return offsetOf(q.Source) + " stays untranslated, " + string(q.Outcome)
+		return fromText(q) + " stays untranslated, " + string(q.Outcome)
 	}
-	return offsetOf(q.Source) + " → " + offsetOf(q.After) + ", " + string(q.Outcome)
+	return fromText(q) + " → " + offsetOf(q.After) + ", " + string(q.Outcome)
 }
 
 func (v planView) seenRow(t *table, log, where string, s *translate.Seen) {
@@ -125,6 +153,11 @@ func (v planView) seenRow(t *table, log, where string, s *translate.Seen) {
 	source := "-"
 	if s.SourceOffset >= 0 && strings.HasSuffix(log, "target") {
 		source = strconv.FormatInt(s.SourceOffset, 10)
+		if s.SourcePartition != nil {
+			source = fmt.Sprintf("%d:%d", *s.SourcePartition, s.SourceOffset)
+		}
+	} else if s.SourcePartition != nil {
+		where = fmt.Sprintf("%s, partition %d", where, *s.SourcePartition)
 	}
 	row := []string{
 		log, where, strconv.FormatInt(s.Offset, 10), source,

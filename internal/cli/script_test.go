@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"produce": cmdProduce,
 			"trim":    cmdTrim,
 			"copy":    cmdCopy,
+			"merge":   cmdMerge,
 			"commit":  cmdCommit,
 			"offsets": cmdOffsets,
 			"join":    cmdJoin,

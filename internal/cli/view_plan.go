@@ -146,7 +146,7 @@ func (v planView) row(g *plan.Group, q *plan.Position, evidence translate.Kind) 
 		{text: g.Name},
 		{text: q.Topic},
 		{text: strconv.Itoa(int(q.Partition))},
-		{text: offsetOf(q.Source)},
+		{text: fromText(q)},
 		{text: offsetOf(q.Before)},
 		{text: to, paint: v.paint.bold},
 		{text: lagChange(q)},
@@ -180,6 +180,27 @@ func offsetOf(o *plan.Offset) string {
 		return "-"
 	}
 	return strconv.FormatInt(o.Offset, 10)
+}
+
+// fedShown is how many source partitions are named one by one.
+const fedShown = 3
+
+// fromText is the position on the source; where several source partitions feed
+// one of the target, the position on each, as partition:offset.
+func fromText(q *plan.Position) string {
+	if !q.Joined {
+		return offsetOf(q.Source)
+	}
+	var parts []string
+	for _, f := range q.FedBy {
+		if len(f.Over) > 0 {
+			parts = append(parts, fmt.Sprintf("%d:%s", f.Partition, offsetOf(f.Source)))
+		}
+	}
+	if len(parts) > fedShown {
+		return fmt.Sprintf("%d partitions", len(parts))
+	}
+	return orDash(strings.Join(parts, ","))
 }
 
 func lagChange(q *plan.Position) string {

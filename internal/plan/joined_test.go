@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -234,5 +236,44 @@ func TestMergedExtra(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("actions (-want +got):\n%s", d)
+	}
+}
+
+// TestMergedWait: what one source partition lacks is waited for.
+func TestMergedWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := knownHeader(t, "k2k_offset")
+	w.joinedTopic("merged", 2, 1, 10, h, func(int32, int) int32 { return 0 })
+	late := &kgo.Record{Topic: "merged", Partition: 1, Value: []byte("late")}
+	w.produce(w.source, late)
+	w.commit(w.source, "app", all("merged", "10", "11"))
+	in := w.input()
+	auto(&in)
+	var looks []string
+	p, last, err := Await(t.Context(), in, WaitInput{
+		Interval: time.Millisecond,
+		Look: func(l *Look) {
+			for _, tp := range l.Topics {
+				looks = append(looks, fmt.Sprintf("%d of %d", tp.Copied, tp.Wanted))
+			}
+		},
+		Sleep: func(context.Context, time.Duration) error {
+			if len(looks) == 1 {
+				w.produce(w.target, &kgo.Record{Topic: "merged", Value: late.Value, Headers: []kgo.RecordHeader{
+					{Key: h.Offset, Value: []byte("10")}, {Key: h.Partition, Value: []byte("1")},
+				}})
+			}
+			return nil
+		},
+	})
+	if err != nil || last == nil {
+		t.Fatalf("waiting: %v %v", last, err)
+	}
+	if g := p.Group("app"); g.Verdict != VerdictApply || g.Positions[0].Outcome != translate.AtEnd || g.Positions[0].After.Offset != 21 {
+		t.Fatalf("group: %s %s %+v", g.Verdict, g.Detail, g.Positions[0])
+	}
+	if len(looks) == 0 || looks[0] != "10 of 11" {
+		t.Errorf("looks: %v", looks)
 	}
 }

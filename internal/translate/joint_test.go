@@ -230,7 +230,7 @@ func TestTranslateTopic(t *testing.T) {
 		"one into two, one record is nowhere": {
 			targets: 2, source: []int{10}, at: map[int32]int64{0: 5},
 			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 2, 4, 8); tgt.copy(1, 0, 1, 3, 5, 7, 9) },
-			want: []Outcome{Refused, Exact}, t: []int64{3, 2}, reason: ReasonLoss, text: "1 records of source partition 0",
+			want: []Outcome{Refused, Exact}, t: []int64{3, 2}, reason: ReasonLoss, text: "source partition 0: 1 record at or above 5",
 		},
 		"quick": {
 			targets: 2, source: []int{10}, at: map[int32]int64{0: 5}, opt: Options{Quick: true},

@@ -59,11 +59,11 @@ func (t *joint) one(s *sink, at map[int32]At) *Result {
 	}
 	if repeats > 0 {
 		r.Outcome = Repeats
-		r.Detail = fmt.Sprintf("%s holds records of the source partitions %s, and the group is not equally far on them: %d records that it has read are met again", s.side.part, list(feeding(r.Feeds)), repeats)
+		r.Detail = fmt.Sprintf("%s holds records of the source partitions %s, and the group is not equally far on them: %s met again", s.side.part, list(feeding(r.Feeds)), counted(repeats, " that it has read"))
 		if len(feeding(r.Feeds)) == 1 {
-			r.Detail = fmt.Sprintf("the copy was made in more than one pass: %d records are met again", repeats)
+			r.Detail = fmt.Sprintf("the copy was made in more than one pass: %s met again", counted(repeats, ""))
 		}
-		r.Hint = "--accept-repeats lets it through; stopped at the same place everywhere, or copied one to one, the group would meet none again"
+		r.Hint = "--accept-repeats lets it through; into as many partitions as the source has, a copy would be exact"
 	}
 	t.caveats(r, s, at)
 	t.lost(r, s, at)
@@ -101,6 +101,21 @@ func feeding(feeds []Feed) []int32 {
 		}
 	}
 	return out
+}
+
+func number(n int64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
+}
+
+// counted is a number of records, what they are, and a verb for as many.
+func counted(n int64, what string) string {
+	if n == 1 {
+		return number(n) + what + " is"
+	}
+	return number(n) + what + " are"
 }
 
 func list(ps []int32) string {
@@ -195,6 +210,8 @@ func (t *joint) held(r *Result, s *sink, at map[int32]At) bool {
 		if f.running != "" && fl != nil {
 			note := f.running
 			if !t.opt.CopyComplete {
+				r.waitsFor(f, a.Offset)
+				r.Reached = f.top + 1
 				return hold(ReasonPassRunning, note, "wait until the pass has come back; if the mover has ended, say so with --copy-complete")
 			}
 			r.CopyComplete = true
@@ -213,12 +230,22 @@ func (t *joint) held(r *Result, s *sink, at map[int32]At) bool {
 			r.Notes = append(r.Notes, "on the word of --copy-complete: "+note)
 			continue
 		}
+		r.waitsFor(f, a.Offset)
 		if open := t.openOn(); open != "" {
 			return hold(ReasonOpenTransaction, note, "transactions are open on "+open+"; wait until they end, or end a hanging one with kafka-transactions --abort")
 		}
 		return hold(ReasonNotCopied, note, "wait until the mover has copied them; if it has ended, say so with --copy-complete")
 	}
 	return false
+}
+
+// waitsFor names the source partition that a position is held for, and how far
+// its copy is.
+func (r *Result) waitsFor(f *feeder, s int64) {
+	r.S, r.CopiedThrough, r.SourceBounds = s, f.copiedThrough(), f.side.bounds
+	if r.CopiedThrough > s {
+		r.CopiedThrough = s
+	}
 }
 
 // openOn names a target partition with open transactions.
@@ -260,7 +287,7 @@ func (t *joint) caveats(r *Result, s *sink, at map[int32]At) {
 		case f.unknown:
 			doubt("whether records of source partition %d are missing on the target could not be judged within the memory that may be used", p)
 		case n > 0 && f.target().Compacted:
-			doubt("%d records of source partition %d at or above %d are not on the target; compaction may have taken them", n, p, a.Offset)
+			doubt("%s of source partition %d at or above %d: on no target partition, which compaction may have done", number(n), p, a.Offset)
 		}
 	}
 }
@@ -285,7 +312,7 @@ func (t *joint) lost(r *Result, s *sink, at map[int32]At) {
 		}
 		r.Lost += n
 		r.refuse(ReasonLoss,
-			fmt.Sprintf("%d records of source partition %d at or above %d would be skipped: they are on no partition of topic %s any more, or were never copied", n, p, a.Offset, t.req.TargetTopic.Name),
+			fmt.Sprintf("source partition %d: %s at or above %d would be skipped: on no partition of topic %s any more, or never copied", p, number(n), a.Offset, t.req.TargetTopic.Name),
 			"copy them again, or accept that with --accept-loss")
 	}
 }

@@ -25,7 +25,15 @@ type placed struct {
 
 func (p *placed) detected() string {
 	_, what := p.offset.what()
-	return fmt.Sprintf("%s, source partition in header %s, %s", what, p.name, Encoding(p.as).words())
+	return fmt.Sprintf("%s, source partition in header %s, %s", what, p.name, p.words())
+}
+
+// words names the encoding of the partition.
+func (p *placed) words() string {
+	if p.as == mover.Int32LE {
+		return "4 bytes little-endian"
+	}
+	return Encoding(p.as).words()
 }
 
 // place is the source of one copy.
