@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Mode chooses how progress is shown.
@@ -55,7 +56,8 @@ type Progress struct {
 
 	mu    sync.Mutex
 	task  *Task
-	drawn bool // a status line stands on the terminal
+	board *Board
+	drawn int // status lines that stand on the terminal
 }
 
 // New makes a Progress that writes to w.
@@ -142,6 +144,9 @@ func (t *Task) End() {
 	if t.p.task == t {
 		t.p.task = nil
 	}
+	if t.p.board != nil && t.p.task == nil {
+		t.p.board.redraw()
+	}
 }
 
 // show runs until the task ends. The first sight is after the delay, so that
@@ -186,14 +191,38 @@ func (p *Progress) write(t *Task) {
 		p.line(s)
 		return
 	}
-	text := s.text()
+	p.draw(s.text())
+}
+
+// draw puts lines where the status lines were; p.mu is held.
+func (p *Progress) draw(lines ...string) {
+	var b strings.Builder
+	b.WriteString(p.wipe())
+	width := 0
 	if p.o.Width != nil {
-		if w := p.o.Width(); w > 1 && len(text) >= w {
-			text = text[:w-1]
-		}
+		width = p.o.Width()
 	}
-	_, _ = io.WriteString(p.w, "\r\x1b[K"+text) // progress that cannot be shown must not stop the work
-	p.drawn = true
+	for i, l := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(cut(l, width))
+	}
+	_, _ = io.WriteString(p.w, b.String()) // progress that cannot be shown must not stop the work
+	p.drawn = len(lines)
+}
+
+// cut keeps a line from being wrapped. A rune counts as one column.
+func cut(l string, width int) string {
+	if width <= 1 || utf8.RuneCountInString(l) < width {
+		return l
+	}
+	return string([]rune(l)[:width-1])
+}
+
+// wipe is what takes the status lines away.
+func (p *Progress) wipe() string {
+	return "\r\x1b[K" + strings.Repeat("\x1b[A\x1b[K", max(0, p.drawn-1))
 }
 
 func (p *Progress) line(s sight) {
@@ -207,11 +236,11 @@ func (p *Progress) line(s sight) {
 	_, _ = io.WriteString(p.w, s.text()+"\n")
 }
 
-// erase takes the status line away; p.mu is held.
+// erase takes the status lines away; p.mu is held.
 func (p *Progress) erase() {
-	if p.drawn {
-		_, _ = io.WriteString(p.w, "\r\x1b[K")
-		p.drawn = false
+	if p.drawn > 0 {
+		_, _ = io.WriteString(p.w, p.wipe())
+		p.drawn = 0
 	}
 }
 
@@ -224,8 +253,11 @@ func (p *Progress) Print() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	if p.task != nil {
+	switch {
+	case p.task != nil:
 		p.line(p.task.sight(time.Now()))
+	case p.board != nil:
+		p.board.print()
 	}
 }
 
@@ -235,7 +267,11 @@ func (p *Progress) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	return p.w.Write(b)
+	n, err := p.w.Write(b)
+	if p.board != nil && p.task == nil {
+		p.board.redraw()
+	}
+	return n, err
 }
 
 // sight is how a task looks at one moment.
