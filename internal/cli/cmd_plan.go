@@ -24,6 +24,7 @@ type planOptions struct {
 	mirror   mirrorFlags
 	accept   acceptFlags
 	settle   settleFlag
+	wait     waitFlags
 
 	out      string
 	detailed bool
@@ -41,13 +42,18 @@ func newPlanCmd(f *Factory) *cobra.Command {
 		Long: "Reads the groups of the source, finds for each position the equal one in the copy on the\n" +
 			"target, and shows every change that 'kferry apply' would make. It writes nothing to either cluster.\n\n" +
 			"Signs: + new, ~ changed, - deleted, = already there. Exit code 0: everything in the plan can be\n" +
-			"applied; 3: something is held, refused or repeats; 4: there are changes (--detailed-exitcode).",
+			"applied; 3: something is held, refused or repeats; 4: there are changes (--detailed-exitcode).\n\n" +
+			"With --wait it looks again until the copy has reached every position, and tells how far it is.",
 		Example: "  kferry plan --from old --to new --group order-processor --out plan.json\n" +
 			"  kferry plan --from old --to new -g 'order-*' --map-topic 'prod.*=qa.*' --explain\n" +
-			"  kferry plan --from 10.0.0.1:9092 --to 10.1.0.1:9092 -H __original_offset",
+			"  kferry plan --from 10.0.0.1:9092 --to 10.1.0.1:9092 -H __original_offset\n" +
+			"  kferry plan --from old --to new -g 'order-*' --wait=30m --out plan.json",
 		GroupID: "move",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.wait.check(cmd); err != nil {
+				return err
+			}
 			o.asked = asked(cmd, askedFlags...)
 			return runPlan(cmd.Context(), f, o)
 		},
@@ -60,6 +66,7 @@ func newPlanCmd(f *Factory) *cobra.Command {
 	o.mirror.add(f, cmd)
 	o.accept.add(flags)
 	o.settle.add(flags)
+	o.wait.add(cmd)
 	flags.StringVar(&o.out, "out", "", "save the plan to `FILE`, for apply, verify and rollback")
 	flags.BoolVar(&o.detailed, "detailed-exitcode", false, "exit with 4 when the plan has changes")
 	flags.BoolVar(&o.explain, "explain", false, "show the records either side of each position on both clusters")
@@ -87,7 +94,7 @@ func runPlan(ctx context.Context, f *Factory, o *planOptions) error {
 		return err
 	}
 	in.From, in.To = from.planRef(), to.plan()
-	p, err := build(ctx, f, in)
+	p, late, err := o.wait.build(ctx, f, in)
 	if err != nil {
 		return err
 	}
@@ -98,6 +105,9 @@ func runPlan(ctx context.Context, f *Factory, o *planOptions) error {
 	}
 	if err := o.show(f, p); err != nil {
 		return err
+	}
+	if late != nil {
+		return late
 	}
 	return o.verdict(p)
 }
@@ -254,6 +264,10 @@ func planCode(p *plan.Plan) int {
 func mayWritePlan(path string) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		// Better now than after a long wait.
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return pathError("writing plan", path, err)
+		}
 		return nil
 	}
 	if err != nil {

@@ -38,6 +38,7 @@ func documents(t *testing.T) map[string]any {
 		"version":       &versionJSON{},
 		"sandbox":       &sandboxJSON{},
 		"error":         &problem{},
+		"wait":          &waitJSON{},
 	}
 	for _, doc := range docs {
 		fill(reflect.ValueOf(doc).Elem())

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +72,7 @@ func TestScripts(t *testing.T) {
 			"hold": cmdHold,
 
 			"await-file":   cmdAwaitFile,
+			"await-text":   cmdAwaitText,
 			"stop-commits": cmdStopCommits,
 			"await-commit": cmdAwaitCommit,
 			"go-on":        cmdGoOn,
@@ -143,6 +146,27 @@ func cmdAwaitFile(ts *testscript.TestScript, _ bool, args []string) {
 		select {
 		case <-ctx.Done():
 			ts.Fatalf("no file %s", args[0])
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// cmdAwaitText waits until a file has a text: await-text FILE TEXT.
+func cmdAwaitText(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "await-text FILE TEXT")
+	ctx, cancel := withTime()
+	defer cancel()
+	for {
+		got, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			ts.Check(err)
+		}
+		if strings.Contains(string(got), args[1]) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s has no %q:\n%s", args[0], args[1], got)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
