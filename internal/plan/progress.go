@@ -8,14 +8,47 @@ import (
 	"github.com/kferry/kferry/internal/translate"
 )
 
-// track is one pair of partitions that is or was waited for.
-type track struct {
-	source, target topic.Partition
+// measure is what one held item says of one source partition.
+type measure struct {
+	// key is the same for all items that wait for the same copies.
+	key            [2]topic.Partition
+	target         topic.Partition
 	start          int64 // of the source's log
 	copied, wanted int64
-	held           bool
-	result         *translate.Result // of the last look that could read it
-	unread         string            // why the last one could not
+	joined         bool
+	result         *translate.Result
+}
+
+// measures are one for each source partition of an item.
+func (it *item) measures() []measure {
+	r := it.result
+	start := max(0, r.SourceBounds.Start)
+	if !it.joined {
+		return []measure{{
+			key: [2]topic.Partition{it.source, it.target}, target: it.target, start: start,
+			copied: r.CopiedThrough, wanted: max(r.S, r.Reached), result: r,
+		}}
+	}
+	// What is copied of a source partition is counted over all target
+	// partitions together.
+	var out []measure
+	for _, f := range it.feeds {
+		if f.Source != nil {
+			source := topic.Partition{Topic: it.source.Topic, Partition: f.Partition}
+			out = append(out, measure{
+				key: [2]topic.Partition{source, {Topic: it.target.Topic, Partition: -1}}, target: it.target, start: start,
+				copied: f.CopiedThrough, wanted: f.Source.Offset, joined: true, result: r,
+			})
+		}
+	}
+	return out
+}
+
+// track is one pair of partitions that is or was waited for.
+type track struct {
+	measure
+	held   bool
+	unread string // why the last look could not read it
 
 	// high is the farthest that the copy has come, since and looks how long it
 	// has not come farther, end the target's end then, fell how often it went
@@ -39,37 +72,23 @@ type sample struct {
 // rateLooks is over how many looks a rate is taken.
 const rateLooks = 6
 
-// readable forgets what could not be read before.
-func (w *waiter) readable() {
-	for _, t := range w.tracks {
-		t.unread = ""
-	}
-}
-
 // note takes the results of all held items into the tracks.
 func (w *waiter) note() {
 	now := w.in.Now()
+	before := map[*track]int64{}
 	for _, t := range w.tracks {
-		t.held = false
+		before[t], t.held = t.copied, false
 	}
-	seen := map[*track]bool{}
 	for _, its := range w.held {
 		for _, it := range its {
-			t := w.tracks[it.pair()]
-			if t == nil {
-				t = &track{source: it.source, target: it.target, high: -1, stable: -1}
-				w.tracks[it.pair()] = t
+			for _, m := range it.measures() {
+				w.measured(&m)
 			}
-			t.held = true
-			t.want(it.result, !seen[t])
-			seen[t] = true
 		}
-	}
-	for _, t := range w.tracks {
-		t.step(now)
 	}
 	sums := map[[2]string]int64{}
 	for _, t := range w.tracks {
+		t.step(now, before[t])
 		sums[t.topics()] += t.copied - t.start
 	}
 	for k, sum := range sums {
@@ -78,33 +97,64 @@ func (w *waiter) note() {
 	}
 }
 
-func (t *track) topics() [2]string { return [2]string{t.target.Topic, t.source.Topic} }
-
-// want adds one held position; first is the first one of this look.
-func (t *track) want(r *translate.Result, first bool) {
-	goal := max(r.S, r.Reached)
-	if first {
-		t.wanted = goal
+// measured takes one in: of those of one look the farthest position counts.
+func (w *waiter) measured(m *measure) {
+	t := w.tracks[m.key]
+	if t == nil {
+		t = &track{high: -1, stable: -1}
+		w.tracks[m.key] = t
 	}
-	t.wanted = max(t.wanted, goal)
-	t.result = r
+	if t.held {
+		m.wanted = max(m.wanted, t.wanted)
+		if topic.Compare(t.target, m.target) < 0 {
+			m.target, m.result = t.target, t.result
+		}
+	}
+	t.measure, t.held = *m, true
+}
+
+func (t *track) topics() [2]string { return [2]string{t.target.Topic, t.key[0].Topic} }
+
+// tracked reports whether something of the item's topics was waited for.
+func (w *waiter) tracked(it *item) bool {
+	for _, t := range w.tracks {
+		if t.topics() == [2]string{it.target.Topic, it.source.Topic} {
+			return true
+		}
+	}
+	return false
+}
+
+// unread notes why an item could not be read.
+func (w *waiter) unread(it *item, why string) {
+	for _, m := range it.measures() {
+		if t := w.tracks[m.key]; t != nil {
+			t.unread = why
+		}
+	}
+}
+
+// readable forgets what could not be read before.
+func (w *waiter) readable() {
+	for _, t := range w.tracks {
+		t.unread = ""
+	}
 }
 
 // step compares with the look before.
-func (t *track) step(now time.Time) {
+func (t *track) step(now time.Time, before int64) {
 	if !t.held {
 		t.copied, t.unread = t.wanted, ""
 		return
 	}
-	r, before := t.result, t.copied
-	t.start = max(0, r.SourceBounds.Start)
-	t.copied = min(max(r.CopiedThrough, t.start), t.wanted)
-	if r.TargetBounds.Stable != t.stable {
-		t.stable, t.stableSince = r.TargetBounds.Stable, now
+	b := t.result.TargetBounds
+	t.copied = min(max(t.copied, t.start), t.wanted)
+	if b.Stable != t.stable {
+		t.stable, t.stableSince = b.Stable, now
 	}
 	switch {
 	case t.copied > t.high:
-		t.high, t.since, t.looks, t.end, t.fell = t.copied, now, 0, r.TargetBounds.End, 0
+		t.high, t.since, t.looks, t.end, t.fell = t.copied, now, 0, b.End, 0
 		return
 	case t.copied < before:
 		t.fell++
@@ -121,7 +171,7 @@ func (w *waiter) progress() []TopicProgress {
 		if !ok {
 			n = len(out)
 			at[t.topics()] = n
-			out = append(out, TopicProgress{Topic: t.target.Topic, Source: t.source.Topic})
+			out = append(out, TopicProgress{Topic: t.target.Topic, Source: t.key[0].Topic})
 		}
 		p := &out[n]
 		p.Copied += t.copied - t.start
@@ -167,7 +217,7 @@ func (w *waiter) troubles() []Trouble {
 			tr.Kind, tr.Detail = Unreachable, t.unread
 		case t.result.Reason == translate.ReasonOpenTransaction:
 			tr.Kind, tr.Since, tr.Detail = OpenTransaction, t.stableSince, t.result.Hint
-		case t.looks < w.o.Patience:
+		case t.looks < w.o.Patience, t.joined && t.copied >= t.wanted:
 			continue
 		case t.fell > 0 || t.result.Reason == translate.ReasonPassRunning:
 			tr.Kind, tr.Detail = PassNeverEnds, t.goesRound()

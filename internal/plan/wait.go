@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -227,7 +228,7 @@ func (w *waiter) took(b *builder) {
 			case it.result == nil:
 			case it.result.Outcome == translate.Hold:
 				w.held[name] = append(w.held[name], it)
-			case unreadable(it.result) && w.tracks[it.pair()] != nil:
+			case unreadable(it.result) && w.tracked(it):
 				w.broken++
 			}
 		}
@@ -239,8 +240,6 @@ func (w *waiter) took(b *builder) {
 	}
 	w.note()
 }
-
-func (it *item) pair() [2]topic.Partition { return [2]topic.Partition{it.source, it.target} }
 
 func unreadable(r *translate.Result) bool {
 	return r.Outcome == translate.Refused && r.Reason == translate.ReasonUnreadable
@@ -272,31 +271,22 @@ func (w *waiter) forgive(ctx context.Context, err error) error {
 // look translates what is held once more, and nothing else.
 func (w *waiter) look(ctx context.Context, b *builder) error {
 	began := w.in.Now()
-	scratch := *b.plan
-	c := *b
-	c.plan, c.items, c.now, c.in.Progress = &scratch, map[string][]*item{}, began, nil
-	for name, its := range w.held {
-		for _, it := range its {
-			fresh := *it
-			fresh.result = nil
-			c.items[name] = append(c.items[name], &fresh)
-		}
-	}
-	w.failed = c.translate(ctx)
-	w.spent = w.in.Now().Sub(began)
-	if w.failed != nil {
-		return w.forgive(ctx, w.failed)
+	fresh, err := again(ctx, b, w.held)
+	w.failed, w.spent = err, w.in.Now().Sub(began)
+	if err != nil {
+		return w.forgive(ctx, err)
 	}
 	w.fails, w.planned, w.broken = 0, 0, 0
 	w.readable()
 	held := map[string][]*item{}
-	for name, its := range c.items {
-		for i, it := range its {
+	for name, its := range w.held {
+		for _, before := range its {
+			it := fresh[itemKey{name, before.source, before.target}]
 			switch {
-			case it.result == nil:
+			case it == nil || it.result == nil:
 			case unreadable(it.result):
-				w.tracks[it.pair()].unread = it.result.Detail
-				held[name] = append(held[name], w.held[name][i])
+				w.unread(before, it.result.Detail)
+				held[name] = append(held[name], before)
 			case it.result.Outcome == translate.Hold:
 				held[name] = append(held[name], it)
 			}
@@ -306,6 +296,70 @@ func (w *waiter) look(ctx context.Context, b *builder) error {
 	w.held = held
 	w.note()
 	return nil
+}
+
+// itemKey names an item of a target group.
+type itemKey struct {
+	group          string
+	source, target topic.Partition
+}
+
+// again translates some items of a builder anew and leaves it as it was.
+func again(ctx context.Context, b *builder, held map[string][]*item) (map[itemKey]*item, error) {
+	scratch := *b.plan
+	c := *b
+	c.plan, c.items, c.in.Progress, c.apart = &scratch, map[string][]*item{}, nil, maps.Clone(b.apart)
+	pairs := map[pairNames]bool{}
+	for name, its := range held {
+		for _, it := range its {
+			if it.joined {
+				pairs[pairOf(it)] = true
+				continue
+			}
+			fresh := *it
+			fresh.result = nil
+			c.items[name] = append(c.items[name], &fresh)
+		}
+	}
+	if err := c.translate(ctx); err != nil {
+		return nil, err
+	}
+	for k := range pairs {
+		c.unjoin(b, k)
+		if err := c.join(ctx, k); err != nil {
+			return nil, err
+		}
+	}
+	out := map[itemKey]*item{}
+	for name, its := range c.items {
+		for _, it := range its {
+			out[itemKey{name, it.source, it.target}] = it
+		}
+	}
+	return out, nil
+}
+
+// unjoin puts the items per source partition back that were joined in another
+// builder.
+func (b *builder) unjoin(from *builder, k pairNames) {
+	for name, its := range from.items {
+		seen := map[int32]bool{}
+		for _, it := range its {
+			if !it.joined || pairOf(it) != k {
+				continue
+			}
+			for _, f := range it.feeds {
+				if f.Source == nil || seen[f.Partition] {
+					continue
+				}
+				seen[f.Partition] = true
+				b.items[name] = append(b.items[name], &item{
+					from: it.from, have: f.Source, unstable: it.unstable,
+					source: topic.Partition{Topic: k.source, Partition: f.Partition}, target: topic.Partition{Topic: k.target, Partition: f.Partition},
+				})
+			}
+		}
+	}
 }
 
 // tell passes on how far it is.
@@ -335,7 +389,7 @@ func (w *waiter) sortedTracks() []*track {
 		if n := topic.Compare(a.target, b.target); n != 0 {
 			return n
 		}
-		return topic.Compare(a.source, b.source)
+		return topic.Compare(a.key[0], b.key[0])
 	})
 	return out
 }

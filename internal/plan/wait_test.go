@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kferry/kferry/internal/batch"
+	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -474,5 +475,59 @@ func TestAwaitBesideAMover(t *testing.T) {
 		if q := p.Group("app").positionOf(part("slow", n)); q.After == nil || q.After.Offset != want {
 			t.Errorf("slow/%d: %+v", n, q)
 		}
+	}
+}
+
+// Four source partitions in two of the target: what is copied is counted per
+// source partition.
+func TestAwaitMergedPartitions(t *testing.T) {
+	t.Parallel()
+	s := newSlow(t)
+	known := knownHeader(t, "k2k_offset")
+	s.create(s.source, "merged", 4)
+	s.create(s.target, "merged", 2)
+	copied := 0
+	more := func(n int, fresh bool) {
+		var src, tgt []*kgo.Record
+		for h := copied; h < copied+n; h++ {
+			for p := range int32(4) {
+				value := fmt.Appendf(nil, "merged %d %d", p, h)
+				src = append(src, &kgo.Record{Topic: "merged", Partition: p, Value: value})
+				tgt = append(tgt, &kgo.Record{Topic: "merged", Partition: p % 2, Value: value, Headers: []kgo.RecordHeader{
+					{Key: known.Offset, Value: mover.EncodeNumber(int64(h), known.Encodings[0])},
+					{Key: known.Partition, Value: mover.EncodeNumber(int64(p), known.PartitionEncodings[0])},
+				}})
+			}
+		}
+		if fresh {
+			s.produce(s.source, src...)
+			return
+		}
+		copied += n
+		s.produce(s.target, tgt...)
+	}
+	more(20, true)
+	more(4, false)
+	s.commit(s.source, "app", all("merged", "10", "10", "10", "10"))
+	p, last, err := s.await(t.Context(), 0, func(int) error {
+		more(4, false)
+		return nil
+	}, auto, func(in *Input) { in.Accept.Repeats = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last == nil || last.Over || !p.Applicable("app") {
+		t.Fatalf("at the end: %+v %+v", last, p.Group("app"))
+	}
+	type step struct {
+		Positions      int
+		Copied, Wanted int64
+	}
+	var got []step
+	for _, l := range s.looks {
+		got = append(got, step{l.Positions, l.Topics[0].Copied, l.Topics[0].Wanted})
+	}
+	if d := cmp.Diff([]step{{2, 16, 40}, {2, 32, 40}, {0, 40, 40}, {0, 40, 40}}, got); d != "" {
+		t.Errorf("looks (-want +got):\n%s", d)
 	}
 }
