@@ -251,6 +251,15 @@ func (q *Position) syncSuspected(now *Offset) string {
 	return "; the group sync of MirrorMaker 2 writes such positions: set sync.group.offsets.enabled=false there, or stop it, and plan again"
 }
 
+// syncedAhead says of a target group that is ahead of its equal position that it
+// need not have read there.
+func (q *Position) syncedAhead() string {
+	if q.MirrorMaker == nil || !q.MirrorMaker.Synced {
+		return ""
+	}
+	return "; the group sync of MirrorMaker 2 has put it there: if no application has read on the target, these are records that it would skip"
+}
+
 // noteCheckpoints says once for all groups what MirrorMaker 2 would do, and
 // that its group sync writes to the same groups.
 func (b *builder) noteCheckpoints() {

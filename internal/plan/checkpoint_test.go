@@ -145,7 +145,8 @@ func TestGroupSyncAheadIsARewind(t *testing.T) {
 	w.checkpointed(checkpoint("app", "primary.orders", 9, 12))
 	w.commit(w.target, "app", at{part("primary.orders", 0): "12"})
 	q := &w.build().Groups[0].Positions[0]
-	if !q.Blocked || q.Reason != ReasonRewind || q.Rewind != 5 || !q.MirrorMaker.Synced || q.MirrorMaker.Skips != 5 {
+	if !q.Blocked || q.Reason != ReasonRewind || q.Rewind != 5 || !q.MirrorMaker.Synced || q.MirrorMaker.Skips != 5 ||
+		!strings.Contains(q.Detail, "the group sync of MirrorMaker 2 has put it there") {
 		t.Errorf("got %+v", q)
 	}
 }

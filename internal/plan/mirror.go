@@ -86,6 +86,7 @@ func (b *builder) findMirror(ctx context.Context) error {
 	if b.plan.SameCluster {
 		return nil
 	}
+	b.nameBack()
 	b.findRenamed()
 	for _, its := range b.items {
 		for _, it := range its {
@@ -203,6 +204,30 @@ func hasAlias(target, source, alias string) bool {
 	}
 	sep, ok := strings.CutPrefix(strings.TrimSuffix(target, source), alias)
 	return ok && sep != "" && strings.Trim(sep, "._-") == ""
+}
+
+// nameBack gives positions of a file that carry the name of the copy the name
+// of the source topic.
+func (b *builder) nameBack() {
+	if b.in.Given == nil {
+		return
+	}
+	for _, name := range b.sourceTopicNames() {
+		if _, there := slices.BinarySearch(b.mirror.source, name); there || b.in.Route.Maps(name) {
+			continue
+		}
+		original := b.copyOf(name)
+		if len(original) == 0 {
+			continue
+		}
+		for _, its := range b.items {
+			for _, it := range its {
+				if it.source.Topic == name {
+					it.source.Topic = original[0]
+				}
+			}
+		}
+	}
 }
 
 // findRenamed finds the copies of source topics that MirrorMaker 2 has named

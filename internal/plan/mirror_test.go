@@ -303,11 +303,19 @@ func TestTranslateFindsRenamedTopics(t *testing.T) {
 	t.Parallel()
 	w := newMirrored(t)
 	w.mirrorTopic("orders", "primary.orders")
-	p := w.build(func(in *Input) {
-		in.TranslateOnly, in.Given = true, []position.Position{parsePosition(t, "app", part("orders", 0), "4")}
-	})
-	if diff := cmp.Diff("7", seenOf(&p.Groups[0])["primary.orders/0"].After); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	// Rows may carry the name of either side.
+	for _, name := range []string{"orders", "primary.orders"} {
+		p := w.build(func(in *Input) {
+			in.TranslateOnly, in.Given = true, []position.Position{parsePosition(t, "app", part(name, 0), "4")}
+		})
+		if diff := cmp.Diff("7", seenOf(&p.Groups[0])["primary.orders/0"].After); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	in := w.input()
+	in.TranslateOnly, in.Given = true, []position.Position{parsePosition(t, "app", part("orders", 0), "4"), parsePosition(t, "app", part("primary.orders", 0), "4")}
+	if _, err := Build(t.Context(), in); !errors.Is(err, ErrInput) {
+		t.Errorf("both names of one position: %v", err)
 	}
 }
 

@@ -92,7 +92,7 @@ func (b *builder) guard(q *Position, p topic.Partition) {
 		q.Rewind = q.Before.Offset - q.After.Offset
 		if !b.in.Accept.Rewind {
 			q.refuse(ReasonRewind,
-				fmt.Sprintf("the target group is at %d, ahead of %d: it would read up to %d records again that it has read there", q.Before.Offset, q.After.Offset, q.Rewind),
+				fmt.Sprintf("the target group is at %d, ahead of %d: it would read up to %d records again that it has read there", q.Before.Offset, q.After.Offset, q.Rewind)+q.syncedAhead(),
 				"--accept-rewind lets it through")
 			return
 		}
