@@ -165,6 +165,9 @@ func kindError(err error, group, right string) error {
 		return &AuthError{Right: right, Resource: "group", Name: group, Err: err}
 	case errors.Is(err, kerr.GroupIDNotFound):
 		return fmt.Errorf("%w (%w)", ErrAbsent, err)
+	case errors.Is(err, kerr.UnsupportedVersion):
+		// Only requests of share groups are answered so, where they are off.
+		return fmt.Errorf("%w (%w)", ErrNoShare, err)
 	case errors.Is(err, kerr.UnstableOffsetCommit):
 		return fmt.Errorf("%w (%w)", ErrUnstable, err)
 	case isActive(err):

@@ -239,6 +239,7 @@ func TestCommitShareCodes(t *testing.T) {
 		"topic right":     {one: kerr.TopicAuthorizationFailed.Code, wantPart: ErrAuth},
 		"open":            {whole: kerr.CoordinatorNotAvailable.Code, want: ErrUnanswered, wantPart: ErrUnanswered, wantOther: ErrUnanswered},
 		"open in part":    {one: kerr.UnknownServerError.Code, want: ErrUnanswered, wantPart: ErrUnanswered},
+		"switched off":    {whole: kerr.UnsupportedVersion.Code, want: ErrNoShare, wantPart: ErrNoShare, wantOther: ErrNoShare},
 		"other kind":      {whole: kerr.GroupIDNotFound.Code, want: ErrAbsent, wantPart: ErrAbsent, wantOther: ErrAbsent},
 		"an unknown code": {whole: 31_000, want: nil, wantPart: nil, wantOther: nil},
 	} {
