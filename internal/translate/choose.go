@@ -40,18 +40,56 @@ type survey struct {
 	highest int64                 // the greatest source end, -1 unknown
 }
 
-// choose picks the evidence for a topic from samples of its partitions. It is
-// one for the whole topic; the error is the context's.
-func choose(ctx context.Context, opt *Options, all []*solver) (evidence, error) {
-	solvers := spread(all)
-	if opt.Evidence == KindIdentity {
-		return chooseIdentity(ctx, solvers, "")
+// evidence picks the evidence for a topic from samples of its partitions. It is
+// one for the whole topic: the first of the family that fits, or the one that
+// was asked for. The error is the context's.
+func (w *work) evidence(ctx context.Context, all []*solver) (evidence, error) {
+	opt, solvers := w.opt, spread(all)
+	asked := opt.Evidence
+	if opt.Header != "" {
+		asked = KindHeader
 	}
+	if asked == "" {
+		asked = KindAuto
+	}
+	var whys []string
+	if asked == KindAuto || asked == KindHeader {
+		ev, why, err := chooseHeader(ctx, opt, solvers, all)
+		if ev != nil || err != nil {
+			return ev, err
+		}
+		if asked == KindHeader {
+			return &none{why: why, hint: "name the header that the mover writes with -H NAME"}, nil
+		}
+		whys = append(whys, why)
+	}
+	for _, kind := range []struct {
+		is     Kind
+		choose func(context.Context, []*solver) (evidence, string, error)
+	}{{KindMM2, w.chooseSyncs}, {KindIdentity, chooseIdentity}, {KindContent, chooseContent}} {
+		if asked != KindAuto && asked != kind.is {
+			continue
+		}
+		ev, why, err := kind.choose(ctx, solvers)
+		if ev != nil || err != nil {
+			return ev, err
+		}
+		whys = append(whys, why)
+	}
+	return &none{
+		why:  strings.Join(whys, "; "),
+		hint: "if the copy names its source offsets in a header, give its name with -H NAME; kferry topic inspect shows what is there",
+	}, nil
+}
+
+// chooseHeader takes a header that names source offsets; nil and why where no
+// record that was looked at has one.
+func chooseHeader(ctx context.Context, opt *Options, solvers, all []*solver) (evidence, string, error) {
 	names := KnownHeaders()
 	if opt.Header != "" {
 		names = []string{opt.Header}
 		if opt.Encoding != EncodingAuto {
-			return &header{name: opt.Header, encoding: opt.Encoding, how: " (as given)"}, nil
+			return &header{name: opt.Header, encoding: opt.Encoding, how: " (as given)"}, "", nil
 		}
 	}
 	sv := &survey{values: map[string][][]sample{}, highest: -1}
@@ -60,14 +98,11 @@ func choose(ctx context.Context, opt *Options, all []*solver) (evidence, error) 
 			sv.highest = max(sv.highest, s.src.bounds.End)
 		}
 		if err := sv.sample(ctx, s, names); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	if len(sv.values) == 0 {
-		if opt.Header == "" && opt.Evidence != KindHeader {
-			return chooseIdentity(ctx, solvers, lookedAt(sv, names))
-		}
-		return &none{why: lookedAt(sv, names), hint: "name the header that the mover writes with -H NAME"}, nil
+		return nil, lookedAt(sv, names), nil
 	}
 	ev, certain := sv.header(opt)
 	// A few values can read well in two encodings; all partitions together
@@ -77,11 +112,11 @@ func choose(ctx context.Context, opt *Options, all []*solver) (evidence, error) 
 			break
 		}
 		if err := sv.more(ctx, s, names); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		ev, certain = sv.header(opt)
 	}
-	return ev, nil
+	return ev, "", nil
 }
 
 // more reads a partition through for header values, up to a bound.
@@ -204,19 +239,13 @@ func (sv *survey) take(recs []batch.Entry, names []string) bool {
 	return found
 }
 
-// chooseIdentity takes equal offsets as evidence when records prove it.
-// before says why nothing better was found.
-func chooseIdentity(ctx context.Context, solvers []*solver, before string) (evidence, error) {
-	why := func(s string) *none {
-		if before != "" {
-			s = before + ", and " + s
-		}
-		return &none{why: s, hint: "name the header that the mover writes with -H NAME"}
-	}
+// chooseIdentity takes equal offsets as evidence when records prove it; nil and
+// why where not.
+func chooseIdentity(ctx context.Context, solvers []*solver) (evidence, string, error) {
 	compared := 0
 	for _, s := range solvers {
 		if s.src == nil {
-			return why("without the source it cannot be seen whether offsets are equal"), nil
+			return nil, "without the source it cannot be seen whether offsets are equal", nil
 		}
 		for _, x := range []int64{s.tgt.bounds.Start, s.tgt.limit - 1} {
 			if x < s.tgt.bounds.Start {
@@ -225,22 +254,22 @@ func chooseIdentity(ctx context.Context, solvers []*solver, before string) (evid
 			st, err := s.tgt.at(ctx, x)
 			if err != nil {
 				if ctx.Err() != nil {
-					return nil, ctx.Err()
+					return nil, "", ctx.Err()
 				}
 				continue
 			}
 			n, ok, err := s.identical(ctx, st)
 			if err != nil && ctx.Err() != nil {
-				return nil, ctx.Err()
+				return nil, "", ctx.Err()
 			}
 			if !ok {
-				return why(fmt.Sprintf("%s differs from %s at equal offsets", s.tgt.part, s.src.part)), nil
+				return nil, fmt.Sprintf("%s differs from %s at equal offsets", s.tgt.part, s.src.part), nil
 			}
 			compared += n
 		}
 	}
 	if compared == 0 {
-		return why("no records stand at equal offsets on both sides"), nil
+		return nil, "no records stand at equal offsets on both sides", nil
 	}
-	return &identity{}, nil
+	return &identity{}, "", nil
 }

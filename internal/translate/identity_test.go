@@ -31,7 +31,7 @@ func TestIdentity(t *testing.T) {
 		{name: "retention on the target, above S", src: data(20), tgt: data(20), start: 9, s: 5, want: Refused, t: 9, reason: ReasonLoss},
 		{name: "another topic", src: data(20), tgt: data(20), salt: "x", s: 7, want: Refused, t: -1, reason: ReasonNoEvidence},
 		{name: "another topic, asked for by name", src: data(20), tgt: data(20), salt: "x", s: 7, force: KindIdentity, want: Refused, t: -1, reason: ReasonNoEvidence},
-		{name: "a copy from offset 0 is one only up to the first marker", src: "ddddcdddd", tgt: "dddddddd", s: 7, want: Refused, t: -1, reason: ReasonNoEvidence},
+		{name: "a copy from offset 0 is one only up to the first marker", src: "ddddcdddd", tgt: "dddddddd", s: 7, force: KindIdentity, want: Refused, t: -1, reason: ReasonNoEvidence},
 		{name: "header asked for", src: data(20), tgt: data(20), s: 7, force: KindHeader, want: Refused, t: -1, reason: ReasonNoEvidence},
 	}
 	for _, tt := range tests {

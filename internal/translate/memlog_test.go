@@ -22,8 +22,13 @@ type memLog struct {
 	start  int64
 	stable int64 // -1: the end
 	slots  []slot
-	copies bool // data carries the header
-	salt   string
+	copies bool // data are copies of h, and carry the header
+	bare   bool // … but for the header
+	// alike: so many contents there are, repeated over and over; 0 all differ.
+	alike int64
+	// times: how the log keeps the time of a record; nil to the millisecond.
+	times func(source, here int64) int64
+	salt  string
 	// size of the batches
 	batch     int
 	shy       bool // answers empty unless asked to wait
@@ -68,12 +73,24 @@ func (m *memLog) Since(_ context.Context, times map[topic.Partition]int64) (map[
 	return out, nil
 }
 
+// same is the content of a record: records with the same are alike.
+func (m *memLog) same(src int64) int64 {
+	if m.alike > 0 {
+		return src * src / 3 % m.alike
+	}
+	return src
+}
+
 // stamp is a time that a copy keeps.
 func (m *memLog) stamp(i int64) int64 {
+	src := i
 	if m.copies && m.slots[i].kind != 'n' {
-		return 1000 + m.slots[i].h
+		src = m.slots[i].h
 	}
-	return 1000 + i
+	if m.times != nil {
+		return m.times(src, i)
+	}
+	return 1000 + src
 }
 
 func (m *memLog) Fetch(_ context.Context, asks []batch.Ask) ([]batch.Chunk, error) {
@@ -161,10 +178,11 @@ func (m *memLog) encode(base, end, _ int64) []byte {
 			r.Offset = i
 			o.Control, o.Transactional, o.ProducerID, o.ProducerEpoch = true, true, 7, 0
 		case 'n':
-			r.Value = []byte("native")
+			r.Value = []byte("native" + strconv.FormatInt(i, 10))
 		default:
-			r.Key, r.Value = []byte("k"+strconv.FormatInt(src, 10)), []byte(m.salt+"v"+strconv.FormatInt(src, 10))
-			if m.copies {
+			same := m.same(src)
+			r.Key, r.Value = []byte("k"+strconv.FormatInt(same, 10)), []byte(m.salt+"v"+strconv.FormatInt(same, 10))
+			if m.copies && !m.bare {
 				r.Headers = []batch.RecordHeader{{Key: testHeader, Value: []byte(strconv.FormatInt(src, 10))}}
 			}
 			if s.kind == 'a' {

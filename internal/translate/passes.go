@@ -62,6 +62,8 @@ const keyStretches = 6
 func (s *solver) readHistory(ctx context.Context) (*history, error) {
 	h := &history{top: -1}
 	f := s.tr.follow(s.tgt.bounds.Start, s.end.pos+1)
+	s.doubts = nil
+	after := s.tgt.bounds.Start
 	for {
 		e, err := f.next(ctx)
 		if err != nil {
@@ -71,12 +73,18 @@ func (s *solver) readHistory(ctx context.Context) (*history, error) {
 			h.read = f.count()
 			return h, nil
 		}
+		if err := s.keepDoubt(e, after); err != nil {
+			return nil, err
+		}
 		switch {
 		case !e.copy():
 		case e.Kind == batch.AbortedData:
 			h.aborted = append(h.aborted, e.Offset)
 		default:
 			h.add(e.Offset, e.h)
+		}
+		if e.copy() {
+			after = e.Offset + 1
 		}
 		if !s.afford(len(h.runs) + len(h.aborted)) {
 			return nil, &tooManyError{s.opt.MaxStretches}
@@ -218,7 +226,11 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 	if len(want) == 0 {
 		a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 		s.settle(a, AtEnd, KnownRead)
+		s.severalFit(a)
 		return nil
+	}
+	if s.fromDoubts(a, h) {
+		return s.nowhere(ctx, a, h, want)
 	}
 	pos, repeats, ok := h.good(a.s)
 	if !ok {
@@ -239,6 +251,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 		a.res.Notes = append(a.res.Notes, fmt.Sprintf("on the word of --copy-complete: the mover went back from source offset %d and ended at %d", h.top, s.end.h))
 	}
 	s.settle(a, out, KnownRead)
+	s.severalFit(a)
 	return s.nowhere(ctx, a, h, want)
 }
 

@@ -17,17 +17,40 @@ func (s *solver) prove(ctx context.Context) error {
 	if s.opt.Quick {
 		return s.leaveOut(ctx, asks)
 	}
-	read, known, err := s.rest(ctx, asks)
+	var again, clear []*ask
+	for _, a := range asks {
+		if a.vague {
+			again = append(again, a)
+		} else {
+			clear = append(clear, a)
+		}
+	}
+	more, err := s.onePass(ctx, clear)
 	if err != nil {
 		return err
+	}
+	again = append(again, more...)
+	if len(again) == 0 {
+		return nil
+	}
+	return s.passes(ctx, again)
+}
+
+// onePass settles the asks that stand in a single pass, and returns the others.
+func (s *solver) onePass(ctx context.Context, asks []*ask) (again []*ask, err error) {
+	if len(asks) == 0 {
+		return nil, nil
+	}
+	read, known, err := s.rest(ctx, asks)
+	if err != nil {
+		return nil, err
 	}
 	if !read.drop {
 		read.drop, err = s.strayBefore(ctx, asks[0], read, known)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	var again []*ask
 	for _, a := range asks {
 		// Below a gap the good position may lie in an earlier pass.
 		if read.drop || a.s <= read.lastGap {
@@ -36,10 +59,7 @@ func (s *solver) prove(ctx context.Context) error {
 		}
 		s.accept(a, read, known)
 	}
-	if len(again) == 0 {
-		return nil
-	}
-	return s.passes(ctx, again)
+	return again, nil
 }
 
 // rest looks at everything from the lowest T to the end.
@@ -68,6 +88,7 @@ func (s *solver) accept(a *ask, read reading, known Known) {
 		out = AtEnd
 	}
 	s.settle(a, out, known)
+	s.severalFit(a)
 	p := &a.res.Proof
 	if known == KnownCounted {
 		p.Slots, p.Offsets = s.end.pos+1-a.res.T, s.end.h+1-a.s

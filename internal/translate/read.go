@@ -112,13 +112,18 @@ func (m *merge) take(ctx context.Context, e *traced) error {
 	}
 	if !ok {
 		m.explain(e.Key)
-		return nil
+		return m.s.keepDoubt(e, m.after)
 	}
-	if h <= m.prev || h < m.low {
+	m.r.drop = m.r.drop || e.loose // a pass may begin here
+	if h <= m.prev || e.most < m.low {
 		m.r.drop = true
 		return nil
 	}
-	for len(m.asks) > 0 && m.asks[0].s <= h {
+	if err := m.s.keepDoubt(e, m.after); err != nil {
+		return err
+	}
+	// Where it is open what it is a copy of, T is on the safe side.
+	for len(m.asks) > 0 && m.asks[0].s <= e.most {
 		m.asks[0].res.T = m.after
 		m.asks = m.asks[1:]
 	}

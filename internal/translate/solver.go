@@ -23,6 +23,7 @@ type solver struct {
 	taken   int64 // of the budget
 	asks    []*ask
 	aborted abortsAnswer
+	doubts  []doubt
 }
 
 // ask is one position on its way to a Result. Equal positions share one.
@@ -32,6 +33,8 @@ type ask struct {
 	res Result
 	// next is the copy that T is before, as the search found it.
 	next copied
+	// vague: the copies that the search found around it are like others.
+	vague bool
 	// settled: res is final but for its proof.
 	settled bool
 }
@@ -84,7 +87,7 @@ func (s *solver) run(ctx context.Context) error {
 		s.refuse(s.asks, ReasonSourcePartitions, foreign.Error(), "such a copy is judged with all its partitions together, which takes the source: --from")
 		return nil
 	}
-	bad, other, many := (*evidenceError)(nil), (*contentError)(nil), (*tooManyError)(nil)
+	bad, other, many, lost := (*evidenceError)(nil), (*contentError)(nil), (*tooManyError)(nil), (*lostError)(nil)
 	switch {
 	case err == nil:
 		return nil
@@ -94,6 +97,9 @@ func (s *solver) run(ctx context.Context) error {
 		return nil
 	case errors.As(err, &many):
 		s.refuse(s.open(), ReasonTooManyPasses, many.Error(), "make a fresh copy, or plan fewer topics at once")
+		return nil
+	case errors.As(err, &lost):
+		s.refuse(s.open(), ReasonNoEvidence, lost.Error(), "if the copy names its source offsets in a header, give its name with -H NAME; else make a copy that does")
 		return nil
 	case errors.As(err, &bad):
 		s.refuse(s.open(), ReasonBadHeader, bad.Error(),
@@ -185,7 +191,9 @@ func (s *solver) locate(ctx context.Context) error {
 		a.res.T = br.after
 		if br.hi != nil {
 			a.next = *br.hi
+			a.vague = !br.hi.sure
 		}
+		a.vague = a.vague || br.lo != nil && !br.lo.sure
 	}
 	return s.prove(ctx)
 }

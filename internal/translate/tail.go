@@ -18,6 +18,15 @@ func (s *solver) tail(ctx context.Context) error {
 		if a.s <= s.end.h {
 			continue
 		}
+		if !s.end.sure && a.s <= s.end.most {
+			if !s.opt.CopyComplete {
+				s.hold([]*ask{a}, ReasonSeveralFit,
+					fmt.Sprintf("the last copy may be of source offset %d or of any like it up to %d: whether the copy has reached %d cannot be told", s.end.h, s.end.most, a.s),
+					"wait until the mover has caught up; if it has ended, say so with --copy-complete")
+				continue
+			}
+			a.vague = true
+		}
 		missing, why, err := s.missingBelow(ctx, a.s)
 		if err != nil {
 			return err

@@ -13,12 +13,18 @@ type origin struct {
 	// least and most bound it: they differ from h where records are alike and
 	// the neighbours do not decide which of them this is a copy of.
 	least, most int64
+	// loose: h is neither certain nor in step with the copies beside it, so that
+	// this may as well be a copy of a record like it in another pass.
+	loose bool
+	// maybe: h is below 0, and yet this may be a copy of a record from least to
+	// most that the source has forgotten.
+	maybe bool
 }
 
 // noCopy is the origin of what the mover did not write.
-var noCopy = origin{-1, -1, -1}
+var noCopy = origin{h: -1, least: -1, most: -1}
 
-func certain(h int64) origin { return origin{h, h, h} }
+func certain(h int64) origin { return origin{h: h, least: h, most: h} }
 
 func (o origin) copy() bool { return o.h >= 0 }
 

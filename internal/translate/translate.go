@@ -21,8 +21,11 @@ import (
 // a few answers, whatever the size of the topics.
 func Translate(ctx context.Context, source, target Log, reqs []Request, opts *Options) ([][]Result, error) {
 	opt := withDefaults(opts)
-	w := &work{source: source, target: target, opt: &opt, chosen: map[[2]string]evidence{}, out: make([][]Result, len(reqs))}
+	w := &work{source: source, target: target, opt: &opt, chosen: map[[2]string]evidence{}, topics: map[string]bool{}, out: make([][]Result, len(reqs))}
 	w.budget.left.Store(int64(opt.MaxStretches))
+	for i := range reqs {
+		w.topics[reqs[i].Source.Topic] = true
+	}
 	for from := 0; from < len(reqs); from += opt.Parallel {
 		to := min(from+opt.Parallel, len(reqs))
 		if err := w.wave(ctx, reqs[from:to], w.out[from:to]); err != nil {
@@ -60,6 +63,9 @@ type work struct {
 	source, target Log
 	opt            *Options
 	chosen         map[[2]string]evidence // by source and target topic
+	topics         map[string]bool        // of the source, that are asked for
+	syncsOnce      sync.Mutex
+	syncs          []*syncLog // once read
 	budget         budget
 	out            [][]Result
 }
@@ -190,7 +196,7 @@ func (w *work) choose(ctx context.Context, solvers []*solver) error {
 		for _, s := range fresh[lead.pair()] {
 			s.setRounds(r)
 		}
-		ev, err := choose(ctx, w.opt, fresh[lead.pair()])
+		ev, err := w.evidence(ctx, fresh[lead.pair()])
 		mu.Lock()
 		defer mu.Unlock()
 		w.chosen[lead.pair()] = ev

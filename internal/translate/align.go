@@ -1,0 +1,305 @@
+package translate
+
+import (
+	"slices"
+	"sort"
+)
+
+// mark is a record reduced to what alignment compares.
+type mark struct {
+	off int64
+	fp  [16]byte
+	// keyless records are never taken by compaction.
+	keyless bool
+}
+
+// frame is the stretch of the source with which records of the target are
+// aligned.
+//
+// Records whose content is unique on both sides are anchors (the idea of
+// patience diff). Between two anchors the copies of one pass stand in source
+// order, so that the records in between have an earliest and a latest original
+// that keeps this order: where both are the same it is certain.
+type frame struct {
+	source    []mark // every record of the source in [low, high)
+	low, high int64
+	// anchored: the original of the copy before the first record is known, and
+	// left is its index, -1 where it is the last one below low.
+	anchored bool
+	left     int
+	// whole: nothing outside of source can be like a record in it, so that what
+	// is there once is the original of everything like it.
+	whole bool
+	// fixed gives the original of a target offset where it is known; nil none.
+	fixed func(pos int64) (int64, bool)
+	// forgets: below this offset the source may have had records that it does
+	// not have any more.
+	forgets int64
+	// start is where the source's log begins.
+	start int64
+	// alone: nobody else writes to the target, so that a record without an
+	// original is a copy of one that the source has forgotten.
+	alone bool
+}
+
+// pair is an anchor: target[i] is a copy of source[j].
+type pair struct{ i, j int }
+
+// align says for every record of the target what it is a copy of; noCopy where
+// the frame has no record like it.
+func (f *frame) align(target []mark) []origin {
+	out := make([]origin, len(target))
+	for i := range out {
+		out[i] = noCopy
+	}
+	anchors := f.anchors(target)
+	for _, a := range anchors {
+		out[a.i] = certain(f.source[a.j].off)
+	}
+	// Gaps: before the first anchor, between anchors, behind the last.
+	left := pair{-1, -1}
+	if f.anchored {
+		left.j = f.left
+	}
+	for n := 0; n <= len(anchors); n++ {
+		right := pair{len(target), len(f.source)}
+		if n < len(anchors) {
+			right = anchors[n]
+		}
+		g := gap{
+			target: target[left.i+1 : right.i], out: out[left.i+1 : right.i],
+			leftSure: n > 0 || f.anchored, rightSure: n < len(anchors),
+		}
+		if right.j > left.j {
+			g.source = f.source[left.j+1 : right.j]
+			g.fill()
+		} else {
+			g.fall(f.source, left.j, right.j)
+		}
+		left = right
+	}
+	return out
+}
+
+// anchors are the records that stand once on either side (on the source, where
+// that is whole), and those whose original is known, in target order.
+func (f *frame) anchors(target []mark) []pair {
+	type count struct{ n, at int }
+	here := make(map[[16]byte]count, len(f.source))
+	for j := range f.source {
+		c := here[f.source[j].fp]
+		here[f.source[j].fp] = count{c.n + 1, j}
+	}
+	there := make(map[[16]byte]int, len(target))
+	for i := range target {
+		there[target[i].fp]++
+	}
+	var out []pair
+	for i := range target {
+		if f.fixed != nil {
+			if h, ok := f.fixed(target[i].off); ok {
+				if j, ok := f.find(h); ok && f.source[j].fp == target[i].fp {
+					out = append(out, pair{i, j})
+					continue
+				}
+			}
+		}
+		if c := here[target[i].fp]; c.n == 1 && (f.whole || there[target[i].fp] == 1) {
+			out = append(out, pair{i, c.at})
+		}
+	}
+	return out
+}
+
+func (f *frame) find(off int64) (int, bool) {
+	return slices.BinarySearchFunc(f.source, off, func(m mark, off int64) int { return int(min(max(m.off-off, -1), 1)) })
+}
+
+// gap is what stands between two anchors on both sides.
+type gap struct {
+	target, source      []mark
+	out                 []origin // of target
+	leftSure, rightSure bool     // an anchor is there
+}
+
+// fill bounds every record of the gap by its earliest and its latest original
+// that keeps the order.
+func (g *gap) fill() {
+	if len(g.target) == 0 || len(g.source) == 0 {
+		return
+	}
+	where := map[[16]byte][]int{}
+	for j := range g.source {
+		where[g.source[j].fp] = append(where[g.source[j].fp], j)
+	}
+	var known []int // records of the target that the source has here
+	for i := range g.target {
+		if len(where[g.target[i].fp]) > 0 {
+			known = append(known, i)
+		}
+	}
+	first, last := make([]int, len(known)), make([]int, len(known))
+	next, fits := 0, true
+	for n, i := range known {
+		js := where[g.target[i].fp]
+		k := sort.SearchInts(js, next)
+		if k == len(js) {
+			fits = false
+			break
+		}
+		first[n], next = js[k], js[k]+1
+	}
+	next = len(g.source)
+	for n := len(known) - 1; n >= 0 && fits; n-- {
+		js := where[g.target[known[n]].fp]
+		k := sort.SearchInts(js, next) - 1
+		if k < 0 {
+			fits = false
+			break
+		}
+		last[n], next = js[k], js[k]
+	}
+	if !fits {
+		g.loose(known, where)
+		return
+	}
+	chosen := first
+	if !g.leftSure && g.rightSure {
+		chosen = last
+	}
+	for n, i := range known {
+		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
+		o.loose = !o.sure() && !g.inStep(chosen, n)
+		g.out[i] = o
+	}
+}
+
+// inStep reports whether the originals run on without a hole from the anchor
+// in front to record n, or from it to the anchor behind.
+func (g *gap) inStep(chosen []int, n int) bool {
+	return g.leftSure && chosen[n] == n || g.rightSure && len(g.source)-chosen[n] == len(chosen)-n
+}
+
+// loose bounds records that do not stand in source order by all that are like
+// them: a pass has begun in between, or records were doubled.
+func (g *gap) loose(known []int, where map[[16]byte][]int) {
+	prev := -1
+	for _, i := range known {
+		js := where[g.target[i].fp]
+		j := js[0]
+		if k := sort.SearchInts(js, prev+1); k < len(js) {
+			j = js[k]
+		}
+		o := origin{h: g.source[j].off, least: g.source[js[0]].off, most: g.source[js[len(js)-1]].off}
+		o.loose = !o.sure()
+		g.out[i] = o
+		prev = j
+	}
+}
+
+// fall handles the place where a new pass begins: the anchor behind the gap
+// stands at or before the one in front of it. Records that go on with the old
+// pass in step, and those that lead to the new anchor in step, are found.
+func (g *gap) fall(source []mark, left, right int) {
+	for n := 0; n < len(g.target) && left+1+n < len(source) && source[left+1+n].fp == g.target[n].fp; n++ {
+		g.out[n] = certain(source[left+1+n].off)
+	}
+	for n := 1; n <= len(g.target) && right-n >= 0; n++ {
+		i := len(g.target) - n
+		from := source[right-n]
+		if from.fp != g.target[i].fp {
+			return
+		}
+		if o := g.out[i]; o.copy() {
+			g.out[i] = origin{h: from.off, least: from.off, most: o.h}
+			continue
+		}
+		g.out[i] = certain(from.off)
+	}
+}
+
+// rank bounds the copies whose originals the source has forgotten: those that
+// stand between two known copies come from the offsets between the two, in
+// order, and from none at which the source still has another record. Where
+// there are no more offsets than copies it is certain which is which.
+func (f *frame) rank(target []mark, out []origin) {
+	for i := 0; i < len(out); i++ {
+		if out[i].copy() {
+			continue
+		}
+		n := i
+		for n < len(out) && !out[n].copy() {
+			n++
+		}
+		if i == 0 && n == len(out) {
+			return // nothing ties these records to the source
+		}
+		low, high := f.low, f.high
+		if i > 0 {
+			low = out[i-1].least + 1
+		}
+		if n < len(out) {
+			high = out[n].most
+		}
+		high = min(high, f.forgets)
+		if low >= f.start {
+			f.keyed(target[i:n], out[i:n], low, high)
+		} else {
+			f.between(out[i:n], low, high)
+		}
+		i = n
+	}
+}
+
+// keyed leaves out of a run what compaction cannot have taken.
+func (f *frame) keyed(target []mark, run []origin, low, high int64) {
+	var some []int
+	for i := range run {
+		if !target[i].keyless {
+			some = append(some, i)
+		}
+	}
+	part := make([]origin, len(some))
+	for i := range part {
+		part[i] = noCopy
+	}
+	f.between(part, low, high)
+	for n, i := range some {
+		run[i] = part[n]
+	}
+}
+
+// between bounds the copies of a run by the free offsets of [low, high).
+func (f *frame) between(run []origin, low, high int64) {
+	least, most := make([]int64, len(run)), make([]int64, len(run))
+	at := low
+	for i := range run {
+		for at < high && f.has(at) {
+			at++
+		}
+		least[i] = at
+		at++
+	}
+	if at > high {
+		return // more records than offsets: some are no copies
+	}
+	at = high - 1
+	for i := len(run) - 1; i >= 0; i-- {
+		for at >= low && f.has(at) {
+			at--
+		}
+		most[i] = at
+		at--
+	}
+	for i := range run {
+		run[i] = origin{h: least[i], least: least[i], most: most[i]}
+		if !f.alone && least[i] != most[i] {
+			run[i].h, run[i].maybe = -1, true
+		}
+	}
+}
+
+func (f *frame) has(off int64) bool {
+	_, ok := f.find(off)
+	return ok
+}

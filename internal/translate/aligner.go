@@ -1,0 +1,434 @@
+package translate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// Sizes of what is aligned at once, in records.
+const (
+	// context is how many records are looked at around a place, so that what
+	// is found is found by more than one record.
+	spotContext = 24
+	// chunkSize is how many records of the target are aligned at once when
+	// reading on, and chunkMost where none of them is an anchor.
+	chunkSize, chunkMost = 1024, 8192
+	// windowMost is how much of the source is held for that.
+	windowMost = 16384
+	// nearby is how far around a guess the source is read first.
+	nearby = 256
+)
+
+// aligner is the tracer of copies that carry no trace: it finds their
+// originals by content, in the part of the source where guesses, timestamps or
+// offset syncs say that they are, and in all of it only where nothing else
+// finds them.
+type aligner struct {
+	s     *solver
+	print printer
+	syncs *syncs // nil without MirrorMaker 2's own
+
+	// all is the source as a whole, where it is short.
+	all []mark
+	// known are copies whose originals were found, by position: guesses start
+	// from them.
+	known []copied
+	// disorder is the most by which a timestamp of the source was found to lie
+	// behind an earlier record's.
+	disorder int64
+	newest   int64 // timestamp seen on the source
+	scanned  int64 // records of the source read in search of single records
+}
+
+var _ tracer = (*aligner)(nil)
+
+func newAligner(s *solver, p printer, sy *syncs) *aligner {
+	return &aligner{s: s, print: p, syncs: sy}
+}
+
+// forgets is the offset below which the source may have lost records.
+func (a *aligner) forgets() int64 {
+	if cfg := a.s.req.SourceTopic.Config; !cfg.Known || cfg.Compacted {
+		return math.MaxInt64
+	}
+	return a.s.src.bounds.Start
+}
+
+func (a *aligner) frame(source []mark, low, high int64) *frame {
+	f := &frame{
+		source: source, low: low, high: high, left: -1, whole: a.print.time == timeExact,
+		forgets: a.forgets(), start: a.s.src.bounds.Start, alone: a.syncs != nil,
+	}
+	if a.syncs != nil {
+		f.fixed = a.syncs.at
+	}
+	return f
+}
+
+// spot finds the originals of a stretch, with records around it for context.
+func (a *aligner) spot(ctx context.Context, st *stretch) ([]origin, error) {
+	entries, from, err := a.around(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	origins, err := a.search(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]origin, len(st.recs))
+	for i := range st.recs {
+		out[i] = noCopy
+	}
+	for i := range entries {
+		if n := from + i; n >= 0 && n < len(out) {
+			out[n] = origins[i]
+		}
+	}
+	for i := range st.recs {
+		if o := out[i]; o.sure() && o.copy() && st.recs[i].Kind == batch.Data {
+			a.learn(copied{pos: st.recs[i].Offset, h: o.h})
+		}
+	}
+	return out, nil
+}
+
+// around is the stretch with records before and behind it; from is the index
+// of the first of them, counted from the first of the stretch.
+func (a *aligner) around(ctx context.Context, st *stretch) (entries []batch.Entry, from int, err error) {
+	tgt := a.s.tgt
+	entries = slices.Clone(st.recs)
+	for next := st.next; next < tgt.limit && len(entries) < len(st.recs)+spotContext; {
+		more, err := tgt.at(ctx, next)
+		if err != nil {
+			return nil, 0, err
+		}
+		entries, next = append(entries, more.recs...), more.next
+	}
+	for last := st.from - 1; last >= tgt.bounds.Start && -from < spotContext; {
+		more, err := tgt.at(ctx, last)
+		if err != nil {
+			return nil, 0, err
+		}
+		before := slices.DeleteFunc(slices.Clone(more.recs), func(e batch.Entry) bool { return e.Offset >= st.from })
+		entries, from, last = append(before, entries...), from-len(before), more.from-1
+	}
+	return entries, from, nil
+}
+
+// learn keeps a found copy for later guesses.
+func (a *aligner) learn(c copied) {
+	i, found := slices.BinarySearchFunc(a.known, c.pos, func(k copied, pos int64) int { return int(min(max(k.pos-pos, -1), 1)) })
+	if found || i > 0 && c.pos-a.known[i-1].pos < nearby || i < len(a.known) && a.known[i].pos-c.pos < nearby {
+		return
+	}
+	a.known = slices.Insert(a.known, i, c)
+	if len(a.known) > 256 {
+		a.known = slices.Delete(a.known, 128, 129)
+	}
+}
+
+// search finds the originals of records of which nothing is known: near the
+// likely places first, then by timestamps, and what is left by reading all.
+func (a *aligner) search(ctx context.Context, entries []batch.Entry) ([]origin, error) {
+	marks, where := a.committed(entries)
+	best, fits := make([]origin, len(marks)), -1
+	var in *frame
+	for _, guess := range []func(context.Context, []batch.Entry) (*frame, error){a.bySyncs, a.byStep, a.byTime} {
+		f, err := guess(ctx, entries)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		got := f.align(marks)
+		if n := countCopies(got); n > fits {
+			best, fits, in = got, n, f
+		}
+		if fits == len(marks) && a.enough(f, marks) {
+			break
+		}
+	}
+	if in == nil {
+		in = a.frame(nil, a.s.src.bounds.Start, a.s.src.bounds.End)
+		for i := range best {
+			best[i] = noCopy
+		}
+	}
+	if err := a.elsewhere(ctx, entries, marks, where, best); err != nil {
+		return nil, err
+	}
+	in.rank(marks, best)
+	return a.spread(entries, in, best, where), nil
+}
+
+// enough reports whether a match near a guess may be taken for the only one:
+// the fingerprints carry the time, many records match, or the source was looked
+// at as a whole.
+func (a *aligner) enough(f *frame, marks []mark) bool {
+	return a.print.time == timeExact || len(marks) >= spotContext/2 ||
+		f.low <= a.s.src.bounds.Start && f.high >= a.s.src.bounds.End
+}
+
+func countCopies(os []origin) int {
+	n := 0
+	for _, o := range os {
+		if o.copy() {
+			n++
+		}
+	}
+	return n
+}
+
+// committed are the marks of the records that a read_committed consumer meets;
+// where are their indices in entries.
+func (a *aligner) committed(entries []batch.Entry) (marks []mark, where []int) {
+	for i := range entries {
+		if entries[i].Kind == batch.Data {
+			marks = append(marks, a.print.mark(&entries[i]))
+			where = append(where, i)
+		}
+	}
+	return marks, where
+}
+
+// spread puts the origins of the committed records beside all records; aborted
+// ones are copies when the source has a record like them.
+func (a *aligner) spread(entries []batch.Entry, f *frame, origins []origin, where []int) []origin {
+	out := make([]origin, len(entries))
+	for i := range out {
+		out[i] = noCopy
+	}
+	for n, i := range where {
+		out[i] = origins[n]
+	}
+	var like map[[16]byte]int64
+	for i := range entries {
+		if entries[i].Kind != batch.AbortedData {
+			continue
+		}
+		if like == nil {
+			like = make(map[[16]byte]int64, len(f.source))
+			for _, m := range f.source {
+				like[m.fp] = m.off
+			}
+		}
+		if h, ok := like[a.print.mark(&entries[i]).fp]; ok {
+			out[i] = certain(h)
+		}
+	}
+	return out
+}
+
+// window reads the source from low on, at least n records of it unless it
+// ends, and at most windowMost.
+func (a *aligner) window(ctx context.Context, low int64, n int) (*frame, error) {
+	src := a.s.src
+	if src.bounds.End-src.bounds.Start <= windowMost {
+		return a.everything(ctx)
+	}
+	low = max(low, src.bounds.Start)
+	f := a.frame(nil, low, low)
+	st := src.stream(low, src.bounds.End)
+	for len(f.source) < min(n, windowMost) {
+		e, err := st.data(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			f.high = src.bounds.End
+			return f, nil
+		}
+		a.see(e)
+		f.source = append(f.source, a.print.mark(e))
+		f.high = e.Offset + 1
+	}
+	return f, nil
+}
+
+// everything is the source as a whole, read once.
+func (a *aligner) everything(ctx context.Context) (*frame, error) {
+	src := a.s.src
+	if a.all == nil {
+		a.all = []mark{}
+		for st := src.stream(src.bounds.Start, src.bounds.End); ; {
+			e, err := st.data(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if e == nil {
+				break
+			}
+			a.all = append(a.all, a.print.mark(e))
+		}
+	}
+	f := a.frame(a.all, src.bounds.Start, src.bounds.End)
+	f.whole = true
+	return f, nil
+}
+
+// see learns how far the timestamps of the source are out of order.
+func (a *aligner) see(e *batch.Entry) {
+	a.disorder = max(a.disorder, a.newest-e.Timestamp)
+	a.newest = max(a.newest, e.Timestamp)
+}
+
+// byStep guesses by slope 1 from the nearest copy that is known, or from the
+// ends and starts of both logs.
+func (a *aligner) byStep(ctx context.Context, entries []batch.Entry) (*frame, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	tgt, src := a.s.tgt.bounds, a.s.src.bounds
+	first := entries[0].Offset
+	from := src.End - (tgt.End - first)
+	if first-tgt.Start < tgt.End-first {
+		from = src.Start + (first - tgt.Start)
+	}
+	if i, _ := slices.BinarySearchFunc(a.known, first, func(k copied, pos int64) int { return int(min(max(k.pos-pos, -1), 1)) }); len(a.known) > 0 {
+		i = min(i, len(a.known)-1)
+		if i > 0 && first-a.known[i-1].pos < a.known[i].pos-first {
+			i--
+		}
+		from = a.known[i].h + first - a.known[i].pos
+	}
+	return a.window(ctx, from-nearby, len(entries)+2*nearby)
+}
+
+// byTime asks where the source has records of that time.
+func (a *aligner) byTime(ctx context.Context, entries []batch.Entry) (*frame, error) {
+	low := int64(math.MaxInt64)
+	for i := range entries {
+		if entries[i].Kind == batch.Data {
+			low = min(low, entries[i].Timestamp)
+		}
+	}
+	if low == math.MaxInt64 || low < 0 {
+		return nil, nil
+	}
+	if a.print.time != timeExact {
+		low = floorSecond(low)
+	}
+	found, err := a.s.src.since(ctx, low)
+	if err = errors.Join(err, found.Err); err != nil || found.Offset < 0 {
+		return nil, ctx.Err() // a look-up that fails is done without
+	}
+	return a.window(ctx, found.Offset-nearby, 2*len(entries)+4*nearby)
+}
+
+// bySyncs takes the part of the source between the offset syncs around.
+func (a *aligner) bySyncs(ctx context.Context, entries []batch.Entry) (*frame, error) {
+	if a.syncs == nil || len(entries) == 0 {
+		return nil, nil
+	}
+	low, high := a.syncs.around(entries[0].Offset, entries[len(entries)-1].Offset)
+	if low < 0 {
+		return nil, nil
+	}
+	n := windowMost
+	if high >= 0 && high-low < windowMost {
+		n = int(max(1, high-low+1))
+	} else {
+		n = len(entries) + 2*nearby
+	}
+	return a.window(ctx, low, n)
+}
+
+// elsewhere looks for records that were not found where they were expected: a
+// mover that went back copies what stands far away.
+func (a *aligner) elsewhere(ctx context.Context, entries []batch.Entry, marks []mark, where []int, origins []origin) error {
+	wanted := map[[16]byte]bool{}
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	for n, o := range origins {
+		if !o.copy() {
+			wanted[marks[n].fp] = true
+			ms := entries[where[n]].Timestamp
+			oldest, newest = min(oldest, ms), max(newest, ms)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	hits := a.all
+	if hits == nil {
+		var err error
+		if hits, err = a.scan(ctx, wanted, oldest, newest); err != nil {
+			return err
+		}
+	}
+	f := a.frame(hits, a.s.src.bounds.Start, a.s.src.bounds.End)
+	f.whole = f.whole || a.print.time == timeLost || a.all != nil
+	// Each round finds at least one pass more.
+	for found := true; found && len(hits) > 0; {
+		found = false
+		for i := 0; i < len(origins); i++ {
+			if origins[i].copy() {
+				continue
+			}
+			n := i
+			for n < len(origins) && !origins[n].copy() {
+				n++
+			}
+			got := f.align(marks[i:n])
+			found = found || countCopies(got) > 0
+			copy(origins[i:n], got)
+			i = n
+		}
+	}
+	return nil
+}
+
+// scanMost is how often, counted in sizes of its log, the source may be read in
+// search of records that were not found where they were expected.
+const scanMost = 16
+
+// lostError: too many records of the target have no original.
+type lostError struct{ read int64 }
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("too many records of the target have none like them on the source: %d were read in search of them", e.read)
+}
+
+// scan reads the source for records like the wanted ones: all of it, or what
+// is of their time where the mover keeps times.
+func (a *aligner) scan(ctx context.Context, wanted map[[16]byte]bool, oldest, newest int64) ([]mark, error) {
+	src := a.s.src
+	from := src.bounds.Start
+	timed := a.print.time != timeLost && oldest >= 0
+	if timed {
+		found, err := src.since(ctx, floorSecond(oldest))
+		if err = errors.Join(err, found.Err); err == nil && found.Offset < 0 {
+			return nil, nil
+		} else if err == nil {
+			from = found.Offset
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	var hits []mark
+	past := 0 // records read behind the time that is looked for
+	for st := src.stream(from, src.bounds.End); ; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return hits, err
+		}
+		a.see(e)
+		if m := a.print.mark(e); wanted[m.fp] {
+			hits = append(hits, m)
+			past = 0
+		}
+		if a.scanned++; a.scanned > scanMost*(src.bounds.End-src.bounds.Start)+1<<20 {
+			return nil, &lostError{a.scanned}
+		}
+		if timed && e.Timestamp > newest+1000+2*a.disorder {
+			if past++; past > 4*nearby {
+				return hits, nil
+			}
+		}
+	}
+}

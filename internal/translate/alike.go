@@ -1,0 +1,200 @@
+package translate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// likeness counts how pairs of a record and its copy compare.
+type likeness struct {
+	pairs, headers, exact, seconds int
+	differ                         int // pairs that should be equal and are not
+}
+
+// loosest compares the least: key and value.
+var loosest = printer{time: timeLost, bare: true}
+
+// compare takes one pair in.
+func (l *likeness) compare(source, target *batch.Entry) {
+	if loosest.mark(source).fp != loosest.mark(target).fp {
+		l.differ++
+		return
+	}
+	l.pairs++
+	full := printer{time: timeLost}
+	if full.mark(source).fp == full.mark(target).fp {
+		l.headers++
+	}
+	if source.Timestamp == target.Timestamp {
+		l.exact++
+	}
+	if floorSecond(source.Timestamp) == target.Timestamp {
+		l.seconds++
+	}
+}
+
+// printer is the strictest comparison that nearly all pairs stand.
+func (l *likeness) printer() printer {
+	p := printer{time: timeLost, bare: 10*l.headers < 9*l.pairs}
+	switch {
+	case 10*l.exact >= 9*l.pairs:
+		p.time = timeExact
+	case 10*l.seconds >= 9*l.pairs:
+		p.time = timeSeconds
+	}
+	return p
+}
+
+// printers are the ways to compare, strictest first.
+var printers = []printer{
+	{timeExact, false}, {timeSeconds, false}, {timeExact, true}, {timeSeconds, true}, {timeLost, false}, loosest,
+}
+
+// chooseSyncs takes the offset syncs of MirrorMaker 2 as evidence when there
+// are some for these partitions, and their pairs are equal records. It returns
+// nil and why where not.
+func (w *work) chooseSyncs(ctx context.Context, solvers []*solver) (evidence, string, error) {
+	if len(solvers) == 0 || solvers[0].src == nil {
+		return nil, "without the source offset syncs cannot be checked", nil
+	}
+	if len(w.opt.Syncs) == 0 {
+		return nil, "there is no offset-syncs topic of MirrorMaker 2", nil
+	}
+	logs, err := w.syncLogs(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	var best *syncLog
+	var most likeness
+	why := "no offset-syncs topic names " + solvers[0].req.Source.Topic
+	for _, log := range logs {
+		if log.err != nil {
+			why = log.err.Error()
+			continue
+		}
+		l, found, err := checkSyncs(ctx, log, solvers)
+		if err != nil {
+			return nil, "", err
+		}
+		switch {
+		case found && l.pairs == 0 && l.differ > 0:
+			why = fmt.Sprintf("the offset syncs in %s name records of %s and %s that differ: they are of another target or of an earlier copy", log.topic.Topic, solvers[0].req.Source.Topic, solvers[0].req.Target.Topic)
+		case found && l.pairs == 0:
+			why = fmt.Sprintf("no record that the offset syncs in %s name for %s is on both sides any more", log.topic.Topic, solvers[0].req.Source.Topic)
+		case l.pairs > most.pairs:
+			best, most = log, l
+		}
+	}
+	if best == nil {
+		return nil, why, nil
+	}
+	return &mm2{print: most.printer(), log: best}, "", nil
+}
+
+// syncLogs reads the offset-syncs topics, once.
+func (w *work) syncLogs(ctx context.Context) ([]*syncLog, error) {
+	w.syncsOnce.Lock()
+	defer w.syncsOnce.Unlock()
+	if w.syncs != nil {
+		return w.syncs, nil
+	}
+	for _, t := range w.opt.Syncs {
+		log, err := w.readSyncs(ctx, t, w.topics)
+		if err != nil {
+			return nil, err
+		}
+		w.syncs = append(w.syncs, log)
+	}
+	return w.syncs, nil
+}
+
+// checkSyncs compares the records of the first, a middle and the last offset
+// sync of each partition; found is whether there are any.
+func checkSyncs(ctx context.Context, log *syncLog, solvers []*solver) (l likeness, found bool, err error) {
+	for _, s := range solvers {
+		list := usable(log.of[s.req.Source], s.src.bounds, s.tgt.bounds).list
+		if len(list) == 0 {
+			continue
+		}
+		found = true
+		for _, i := range []int{len(list) - 1, len(list) / 2, 0} {
+			y := list[i]
+			there, err := s.tgt.record(ctx, y.target)
+			if err == nil && there != nil {
+				here, err2 := s.src.record(ctx, y.source)
+				if err = err2; err == nil && here != nil && here.Kind != batch.Marker && there.Kind != batch.Marker {
+					l.compare(here, there)
+				}
+			}
+			if err != nil && ctx.Err() != nil {
+				return l, found, ctx.Err()
+			}
+		}
+	}
+	return l, found, nil
+}
+
+// chooseContent takes equal records as evidence when the samples of the target
+// are on the source, compared as strictly as nearly all of them stand. It
+// returns nil and why where not.
+func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, error) {
+	if len(solvers) == 0 || solvers[0].src == nil {
+		return nil, "without the source records cannot be compared", nil
+	}
+	best, most := printer{}, 0
+	for _, p := range printers {
+		found, all := 0, 0
+		for _, s := range solvers {
+			f, n, err := s.alike(ctx, p)
+			if err != nil && ctx.Err() != nil {
+				return nil, "", ctx.Err()
+			}
+			found, all = found+f, all+n
+		}
+		if found > most {
+			best, most = p, found
+		}
+		if 10*found >= 9*all {
+			break
+		}
+	}
+	if most == 0 {
+		return nil, "no record that was looked at has one like it on the source", nil
+	}
+	return &content{best}, "", nil
+}
+
+// alike counts how many records at the end, the start and in between have one
+// like them on the source.
+func (s *solver) alike(ctx context.Context, p printer) (found, all int, err error) {
+	start, limit := s.tgt.bounds.Start, s.tgt.limit
+	if limit <= start {
+		return 0, 0, nil
+	}
+	a := newAligner(s, p, nil)
+	for _, part := range []int64{8, 0, 4} {
+		st, err := s.tgt.at(ctx, start+(limit-1-start)*part/8)
+		if err != nil {
+			return found, all, err
+		}
+		origins, err := a.spot(ctx, st)
+		if err != nil {
+			return found, all, err
+		}
+		for i := range st.recs {
+			if st.recs[i].Kind != batch.Data {
+				continue
+			}
+			all++
+			if origins[i].copy() {
+				found++
+			}
+		}
+		if found >= spotContext && part == 0 {
+			break
+		}
+	}
+	return found, all, nil
+}

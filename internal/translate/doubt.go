@@ -1,0 +1,101 @@
+package translate
+
+import (
+	"fmt"
+
+	"github.com/kferry/kferry/internal/batch"
+)
+
+// doubt is a record of the target of which it is open what it is a copy of,
+// because records are alike: anything from least to most, or none (maybe).
+// after is 1 + the copy before it.
+type doubt struct {
+	pos, after, least, most int64
+	loose, maybe            bool
+}
+
+// keepDoubt remembers a record that matters to one of the positions.
+func (s *solver) keepDoubt(e *traced, after int64) error {
+	if e.Kind != batch.Data || e.least == e.most {
+		return nil
+	}
+	matters := e.loose || e.maybe
+	for _, a := range s.asks {
+		matters = matters || e.doubtful(a.s)
+	}
+	if matters {
+		s.doubts = append(s.doubts, doubt{e.Offset, after, e.least, e.most, e.loose, e.maybe})
+	}
+	if !s.afford(len(s.doubts)) {
+		return &tooManyError{s.opt.MaxStretches}
+	}
+	return nil
+}
+
+// severalFit looks whether more than one position fits, because records around
+// T may be copies of records either side of S, or no copies at all. T then is
+// the lowest position that fits: records may come twice, and none is lost.
+func (s *solver) severalFit(a *ask) {
+	if a.res.Outcome == Hold || a.res.Outcome == Refused {
+		return
+	}
+	lowest, n := a.res.T, int64(0)
+	for _, d := range s.doubts {
+		switch {
+		case d.maybe && d.least < a.s && d.after == a.res.T && d.pos >= a.res.T:
+		case !d.maybe && d.least < a.s && a.s <= d.most:
+			lowest = min(lowest, d.after)
+		default:
+			continue
+		}
+		n++
+	}
+	if n > 0 {
+		s.settleSeveral(a, lowest, a.res.Repeats+n)
+	}
+}
+
+func (s *solver) settleSeveral(a *ask, t, repeats int64) {
+	a.res.T, a.res.Repeats = t, repeats
+	a.res.Outcome, a.res.Reason = Repeats, ReasonSeveralFit
+	a.res.Detail = fmt.Sprintf("records on %s are like others on both sides of %d: from %d on nothing is lost, and up to %d records that the group has read may be met again", s.tgt.part, a.s, t, repeats)
+	a.res.Hint = "wait until the group has read on or the mover has caught up and plan again; --accept-repeats takes the lowest position that fits"
+}
+
+// fromDoubts answers where records with several possible originals leave open
+// how many passes there were: T is before the first record that may be a copy
+// of one at or above S. It reports whether there was such a doubt.
+func (s *solver) fromDoubts(a *ask, h *history) bool {
+	first, open := int64(-1), false
+	for _, d := range s.doubts {
+		if d.most < a.s || d.maybe {
+			continue
+		}
+		open = open || d.loose
+		if first < 0 || d.pos < first {
+			first = d.pos
+		}
+	}
+	if !open {
+		return false
+	}
+	for _, r := range h.runs {
+		if end := r.h + r.n; end > a.s {
+			if p := r.pos + max(0, a.s-r.h); p < first {
+				first = p
+			}
+			break
+		}
+	}
+	t := h.before(first, s.tgt.bounds.Start)
+	repeats := int64(0)
+	for _, r := range h.runs {
+		repeats += max(0, r.n-max(0, t-r.pos))
+	}
+	for _, w := range h.offsets(a.s) {
+		repeats -= w.n
+	}
+	s.settle(a, Repeats, KnownRead)
+	s.settleSeveral(a, t, max(1, repeats))
+	return true
+}
