@@ -281,7 +281,6 @@ func build(asks []*pending, meta map[string]topicMeta, isCommitted, ids bool) pa
 	if isCommitted {
 		req.IsolationLevel = committed
 	}
-	var total int64
 	out := packed{parts: map[topic.Partition]*pending{}, names: map[topic.ID]string{}, shared: len(asks) > 1}
 	index := map[string]int{}
 	for _, p := range asks {
@@ -304,12 +303,15 @@ func build(asks []*pending, meta map[string]topicMeta, isCommitted, ids bool) pa
 		rp.CurrentLeaderEpoch = meta[name].partitions[rp.Partition].epoch
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
 		out.parts[p.ask.Partition] = p
-		total += int64(p.ask.MaxBytes)
 		if p.ask.Wait {
 			req.MaxWaitMillis, req.MinBytes = waitMillis, 1
 		}
 	}
-	req.MaxBytes = int32(min(total, maxRead/2))
+	// The limits of the partitions add up to what pack allows. A limit of the
+	// whole request beside them would do no more, and a broker that meets it
+	// may end its answer there, before the list of aborted transactions (the
+	// in-process one does).
+	req.MaxBytes = maxRead / 2
 	out.req = req
 	if !ids {
 		out.req = nameFetch{req}

@@ -131,6 +131,17 @@ func TestFetchTransactions(t *testing.T) {
 			t.Fatalf("%+v", got[0])
 		}
 	}
+	// An answer that ends where the size is reached says what was aborted too.
+	for _, from := range []int64{0, 6} {
+		got, err := c.Fetch(t.Context(), []batch.Ask{{Partition: p, Offset: from, MaxBytes: 1, Committed: true}})
+		if err != nil || got[0].Err != nil {
+			t.Fatal(err, got[0].Err)
+		}
+		seen := offsets(t, &got[0])
+		if len(seen[batch.AbortedData]) == 0 || seen[batch.AbortedData][0] != from || len(seen[batch.Data]) > 0 {
+			t.Fatalf("one batch from %d: %v", from, seen)
+		}
+	}
 	bounds, err := c.Bounds(t.Context(), []topic.Partition{p})
 	if err != nil {
 		t.Fatal(err)
