@@ -265,7 +265,7 @@ func (q *Position) syncedAhead() string {
 func (b *builder) noteCheckpoints() {
 	var synced []string
 	topics := map[string]bool{}
-	repeats, skips, positions := int64(0), int64(0), 0
+	repeats, skips, positions, compared := int64(0), int64(0), 0, 0
 	for i := range b.plan.Groups {
 		g := &b.plan.Groups[i]
 		written := false
@@ -276,7 +276,10 @@ func (b *builder) noteCheckpoints() {
 			}
 			positions++
 			topics[c.Topic] = true
-			repeats, skips = repeats+max(0, c.Repeats), skips+max(0, c.Skips)
+			if c.Repeats >= 0 {
+				compared++
+				repeats, skips = repeats+c.Repeats, skips+c.Skips
+			}
 			// A group that stands where this plan would put it may have been put
 			// there by an earlier one.
 			written = written || c.Synced && (c.Repeats != 0 || c.Skips != 0)
@@ -288,7 +291,15 @@ func (b *builder) noteCheckpoints() {
 	if positions == 0 {
 		return
 	}
-	detail := fmt.Sprintf("MirrorMaker 2's own checkpoints (%s) have %d of the positions; from there %d records would be read again", strings.Join(sortedKeys(topics), ", "), positions, repeats)
+	detail := fmt.Sprintf("MirrorMaker 2's own checkpoints (%s) have %d of the positions", strings.Join(sortedKeys(topics), ", "), positions)
+	switch {
+	case compared == 0:
+		detail += "; how far they are from the equal ones is not known"
+	case compared < positions:
+		detail += fmt.Sprintf("; from the %d that can be compared %d records would be read again", compared, repeats)
+	default:
+		detail += fmt.Sprintf("; from there %d records would be read again", repeats)
+	}
 	if skips > 0 {
 		detail += fmt.Sprintf(" and %d never be read", skips)
 	}

@@ -156,7 +156,11 @@ func TestCheckpointWithoutAPosition(t *testing.T) {
 	w := newCheckpointed(t)
 	w.commit(w.source, "app", at{part("orders", 0): "4000"})
 	w.checkpointed(checkpoint("app", "primary.orders", 4, 5))
-	q := &w.build().Groups[0].Positions[0]
+	p := w.build()
+	q := &p.Groups[0].Positions[0]
+	if f := findingsOf(p, ReasonCheckpoint); len(f) != 1 || !strings.Contains(f[0].Detail, "is not known") {
+		t.Errorf("findings %+v", f)
+	}
 	if q.After != nil || q.MirrorMaker == nil || q.MirrorMaker.Repeats != -1 || q.MirrorMaker.Skips != -1 {
 		t.Errorf("got %+v, %+v", q, q.MirrorMaker)
 	}
