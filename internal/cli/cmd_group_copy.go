@@ -51,6 +51,7 @@ func newGroupCopyCmd(f *Factory) *cobra.Command {
 	o.cluster.add(f, cmd)
 	o.sel.addTopics(flags)
 	o.route.addFile(cmd)
+	flags.BoolVar(&o.accept.Repeats, "accept-repeats", false, "copy a share group although what it has done above its start offsets is delivered again")
 	flags.BoolVar(&o.accept.Rewind, "accept-rewind", false, "let the new group go back behind the position that it has")
 	flags.BoolVar(&o.accept.ActiveSource, "accept-active-source", false, "go on while the old group still reads: its positions still move")
 	flags.BoolVar(&o.accept.Loss, "accept-loss", false, "go on although records that the old group has not read are gone")

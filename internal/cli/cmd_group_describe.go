@@ -54,6 +54,8 @@ type positionJSON struct {
 	LogStart       *int64 `json:"log_start"`
 	LogEnd         *int64 `json:"log_end"`
 	Lag            *int64 `json:"lag"`
+	// Open are, in a share group, the records from Offset on that are not done.
+	Open *int64 `json:"open"`
 }
 
 func newGroupDescribeCmd(f *Factory) *cobra.Command {
@@ -122,6 +124,9 @@ func describeDoc(cluster string, r group.Reading, bounds map[topic.Partition]top
 		if ok && b.Err == nil {
 			q.LogStart, q.LogEnd = &b.Start, &b.End
 		}
+		if open, told := r.Open[p.Partition]; told {
+			q.Open = &open
+		}
 		doc.Positions = append(doc.Positions, q)
 	}
 	return doc
@@ -146,7 +151,7 @@ func (d groupDescribeJSON) show(f *Factory, wide bool) error {
 			return err
 		}
 	} else {
-		_, _ = fmt.Fprintln(w, "No committed positions.")
+		_, _ = fmt.Fprintf(w, "No %s.\n", d.positionsAre())
 	}
 	for _, p := range d.Pending {
 		f.remark("warning: %s has transactional commits that are not decided", clean(p.String()))
@@ -157,8 +162,20 @@ func (d groupDescribeJSON) show(f *Factory, wide bool) error {
 	return nil
 }
 
+// positionsAre names what a group of this kind keeps for each partition.
+func (d groupDescribeJSON) positionsAre() string {
+	if d.Kind == string(group.Share) {
+		return "start offsets"
+	}
+	return "committed positions"
+}
+
 func (d groupDescribeJSON) table(p paint, wide bool) *table {
 	columns := []string{"TOPIC", "PARTITION>", "OFFSET>", "LOG-END>", "LAG>"}
+	share := d.Kind == string(group.Share)
+	if share {
+		columns = append(columns, "OPEN>")
+	}
 	if wide {
 		columns = append(columns, "LOG-START>", "EPOCH>", "METADATA")
 	}
@@ -166,6 +183,9 @@ func (d groupDescribeJSON) table(p paint, wide bool) *table {
 	for _, q := range d.Positions {
 		row := []string{
 			q.Topic, strconv.Itoa(int(q.Partition)), strconv.FormatInt(q.Offset, 10), maybe(q.LogEnd), maybe(q.Lag),
+		}
+		if share {
+			row = append(row, maybe(q.Open))
 		}
 		if wide {
 			row = append(row, maybe(q.LogStart), strconv.Itoa(int(q.LeaderEpoch)), q.Metadata+string(q.MetadataBase64))

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/position"
 )
 
@@ -113,6 +115,12 @@ func (f *Factory) fetchPositions(ctx context.Context, s *side, sel *position.Sel
 				return nil, err
 			}
 		}
+		if r.Group.Kind == group.Share {
+			if err := f.leaveShare(name, named[name]); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		f.sayHidden("group "+name, r.Complete)
 		for _, p := range r.Unstable {
 			f.remark("warning: group %s: %s has transactional commits that are not decided, and is left out", clean(name), clean(p.String()))
@@ -130,6 +138,17 @@ func (f *Factory) fetchPositions(ctx context.Context, s *side, sel *position.Sel
 		f.remark("warning: %s %s matched nothing", p.Option, quoteArg(p.Text))
 	}
 	return set, nil
+}
+
+// leaveShare keeps a share group out of a file of positions, where its start
+// offsets would be taken for committed ones.
+func (f *Factory) leaveShare(name string, asked bool) error {
+	const hint = "kferry group describe shows its start offsets, kferry plan and kferry group copy move them"
+	if asked {
+		return &failure{err: fmt.Errorf("group %q is a share group: it has start offsets and no committed positions", name), hint: hint}
+	}
+	f.remark("warning: group %s is a share group without committed positions, and is left out; %s", clean(name), hint)
+	return nil
 }
 
 // inputFlags name a file of positions.

@@ -32,7 +32,7 @@ func (r *remarks) position(group string, q *plan.Position) {
 	about := group + " " + q.Target().String()
 	switch {
 	case q.Outcome == translate.Repeats:
-		r.add(about, count(q.Repeats, "record", "records")+" will be read again, accepted")
+		r.add(about, repeatsText(q.Repeats)+" will be read again, accepted")
 	case slices.Contains(q.Accepted, "loss"):
 		r.add(about, lostText(q.Lost)+", accepted")
 	}
@@ -42,6 +42,14 @@ func (r *remarks) position(group string, q *plan.Position) {
 	for _, text := range q.Notes {
 		r.add(about, "note: "+text)
 	}
+}
+
+// repeatsText is how many records are met again, -1 unknown.
+func repeatsText(n int64) string {
+	if n < 0 {
+		return "records that are done, nobody can tell how many,"
+	}
+	return count(n, "record", "records")
 }
 
 // write shows every text with the first position that it is about.

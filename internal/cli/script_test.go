@@ -66,6 +66,10 @@ func TestScripts(t *testing.T) {
 			"deny":    cmdDeny,
 			"run-id":  cmdRunID,
 
+			"start":  cmdStart,
+			"starts": cmdStarts,
+			"work":   cmdWork,
+
 			"mm2-sync":       cmdSync,
 			"mm2-checkpoint": cmdCheckpoint,
 

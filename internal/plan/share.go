@@ -100,6 +100,9 @@ func (b *builder) lookForShare(ctx context.Context) error {
 // share group: never exact.
 func (b *builder) shareOutcome(q *Position, it *item, to string) {
 	switch {
+	case b.in.Given != nil && b.target[to].Group.Kind == group.Share && q.After != nil:
+		q.After.Metadata = "" // there is no place for it
+		return
 	case b.source[it.from].Group.Kind != group.Share:
 		return
 	case q.Outcome == translate.Unset && q.Action == None:
@@ -147,11 +150,11 @@ func (b *builder) doneAbove(q *Position, it *item, to string) (done int64, detai
 	done = doneOf(b.source[it.from], it.source, q.LagBefore)
 	switch {
 	case done < 0:
-		detail = what + "what is done above its start offset is delivered again, and how much that is the brokers do not tell (they do from 4.2 on)"
+		detail = what + "what is done above its start offset will be delivered again, and how much that is the brokers do not tell (they do from 4.2 on)"
 	case done == 0:
-		detail = what + "nothing counts as done above its start offset; which records are cannot be seen"
+		detail = what + "nothing counts as done above its start offset, and nobody can see what is"
 	default:
-		detail = what + recordsText(done) + " above its start offset are done already, and delivered again: which ones cannot be seen"
+		detail = what + recordsText(done) + " above its start offset " + plural(int(done), "is", "are") + " done already and will be delivered again, because nobody can see which"
 	}
 	if q.Before == nil {
 		return done, detail
@@ -163,7 +166,7 @@ func (b *builder) doneAbove(q *Position, it *item, to string) (done int64, detai
 	case there < 0:
 		detail += "; what the group of the target has done above its own start offset is forgotten, also by a rollback"
 	default:
-		detail += fmt.Sprintf("; %s that the group of the target has done above its own start offset are forgotten, also by a rollback", recordsText(there))
+		detail += fmt.Sprintf("; the group of the target forgets %s that it has done above its own start offset, also by a rollback", recordsText(there))
 	}
 	if done < 0 || there < 0 {
 		return -1, detail

@@ -139,7 +139,7 @@ func TestShareGroupMovesAtLeastOnce(t *testing.T) {
 			t.Errorf("%+v", q)
 		}
 	}
-	if !strings.Contains(g.Positions[0].Detail, "3 records above its start offset are done already") {
+	if !strings.Contains(g.Positions[0].Detail, "3 records above its start offset are done already and will be delivered again") {
 		t.Errorf("detail %q", g.Positions[0].Detail)
 	}
 
@@ -185,7 +185,7 @@ func TestShareGroupThatIsThereAlready(t *testing.T) {
 	if g.Verdict != VerdictApply || g.Positions[0].Action != Change || g.Positions[1].Action != Delete {
 		t.Fatalf("plan: %+v", g)
 	}
-	if q := g.Positions[0]; q.Repeats != 2 || !strings.Contains(q.Detail, "2 records that the group of the target has done") {
+	if q := g.Positions[0]; q.Repeats != 2 || !strings.Contains(q.Detail, "forgets 2 records that it has done") {
 		t.Errorf("what the target forgets: %+v", q)
 	}
 	rep := w.apply(p)

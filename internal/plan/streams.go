@@ -347,6 +347,9 @@ func (b *builder) streamsFlags(g *Group, app *streamsApp) string {
 		}
 	}
 	hint := "add " + strings.Join(flags, " ")
+	if b.plan.SameCluster {
+		hint = "kferry plan with this cluster on both sides, --map-group '" + escaped(app.id) + "=" + escaped(g.Name) + "' " + strings.Join(flags, " ")
+	}
 	if g.Name != app.id {
 		return hint + ", with the topics copied to these names; or leave the group its name"
 	}
