@@ -24,15 +24,19 @@ func (o MirrorOptions) properties(n *node) map[string]string {
 		"sync.group.offsets.interval.seconds": "1",
 		"emit.checkpoints.interval.seconds":   "1",
 		"sync.topic.acls.enabled":             "false",
+		// Properties of a worker have the alias of the cluster that it writes to
+		// before them; without it they are not looked at
+		// (MirrorMakerConfig.workerConfig).
+		//
 		// How often progress is noted, and syncs that were held back are sent.
-		"offset.flush.interval.ms": "1000",
+		to + ".offset.flush.interval.ms": "1000",
+		// The worker of a killed process leaves its group only when its session
+		// ends, and its tasks are given to another only after a delay.
+		to + ".session.timeout.ms":               "5000",
+		to + ".heartbeat.interval.ms":            "1000",
+		to + ".scheduled.rebalance.max.delay.ms": "0",
 		// Looking through every class of every jar for plugins takes seconds (KIP-898).
-		"plugin.discovery": "service_load",
-		// The worker of a killed process leaves its group only when its session ends.
-		"session.timeout.ms":               "4000",
-		"heartbeat.interval.ms":            "1000",
-		"scheduled.rebalance.max.delay.ms": "0",
-		"producer.linger.ms":               "5",
+		to + ".plugin.discovery": "service_load",
 	}
 	for _, topic := range []string{"", "checkpoints.topic.", "heartbeats.topic.", "offset-syncs.topic.", "offset.storage.", "status.storage.", "config.storage."} {
 		m[topic+"replication.factor"] = "1"

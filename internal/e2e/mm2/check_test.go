@@ -1,11 +1,15 @@
 package mm2_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kferry/kferry/internal/kafkatest"
 	"github.com/kferry/kferry/internal/plan"
@@ -30,13 +34,15 @@ type checker struct {
 	logs []*logs
 	// given are positions to be among those that are asked for, by partition.
 	given map[topic.Partition][]int64
-	// word is what the evidence of each topic must be; empty: any.
+	// kind is what the evidence of each topic must be; empty: any.
 	kind translate.Kind
+	// checkpoints waits until MirrorMaker 2 has some of the groups.
+	checkpoints bool
 	// outcomes counts the answers, own the records that MirrorMaker 2's own
-	// checkpoints would have repeated.
-	outcomes map[translate.Outcome]int
-	own      int64
-	wrong    int
+	// checkpoints would have repeated, have the positions that it has some for.
+	outcomes  map[translate.Outcome]int
+	have, own int64
+	wrong     int
 }
 
 // mostShown wrong answers are told; how many there are follows.
@@ -49,6 +55,10 @@ const groups = 30
 func (c *checker) run(t *testing.T) {
 	t.Helper()
 	names := c.commit(t)
+	if c.checkpoints {
+		c.m.waitCheckpoints(t, names[0])
+	}
+	before := [2]cost{c.m.src.cost(), c.m.tgt.cost()}
 	var topics []string
 	for _, l := range c.logs {
 		if !slices.Contains(topics, l.from.Topic) {
@@ -56,6 +66,7 @@ func (c *checker) run(t *testing.T) {
 		}
 	}
 	p := c.m.plan(t, names, topics...)
+	spent := c.m.src.cost().less(before[0]).plus(c.m.tgt.cost().less(before[1]))
 	byTarget := map[topic.Partition]*logs{}
 	for _, l := range c.logs {
 		byTarget[l.to] = l
@@ -87,7 +98,10 @@ func (c *checker) run(t *testing.T) {
 		}
 		t.Logf("%s: %s: %s", tp.Target, tp.Evidence, tp.Detected)
 	}
-	t.Logf("[report] %s: %d positions: %v; MirrorMaker 2's own checkpoints would repeat %d records", t.Name(), judged, c.outcomes, c.own)
+	t.Logf("[report] %s: %d positions: %v, %v", t.Name(), judged, c.outcomes, spent)
+	if c.checkpoints {
+		t.Logf("[report] %s: from MirrorMaker 2's own checkpoints of %d of them %d records would be read again", t.Name(), c.have, c.own)
+	}
 	if c.wrong > 0 {
 		t.Errorf("%d of %d positions are wrong", c.wrong, judged)
 	} else {
@@ -115,13 +129,35 @@ func (c *checker) commit(t *testing.T) []string {
 	return names
 }
 
+// waitCheckpoints waits until MirrorMaker 2 has written checkpoints of a group,
+// and has then been silent for a while.
+func (m *mirror) waitCheckpoints(t *testing.T, group string) {
+	t.Helper()
+	p, before, still := part(m.mm.CheckpointTopic(), 0), int64(-1), 0
+	eventually(t, "MirrorMaker 2 writes checkpoints", func() (bool, string) {
+		_, end := m.tgt.bounds(t, p)
+		if still++; end != before {
+			before, still = end, 0
+		}
+		return still >= 8 && m.tgt.mentions(t, p, group), strconv.FormatInt(end, 10) + " records"
+	})
+}
+
+// mentions reports whether a key of the partition holds a text.
+func (n *node) mentions(t *testing.T, p topic.Partition, text string) bool {
+	t.Helper()
+	found := false
+	n.read(t, p, -1, func(r *kgo.Record) { found = found || bytes.Contains(r.Key, []byte(text)) })
+	return found
+}
+
 // judge compares one answer with what a reader finds.
 func (c *checker) judge(t *testing.T, l *logs, q *plan.Position) {
 	t.Helper()
 	c.outcomes[q.Outcome]++
 	if q.MirrorMaker != nil && q.After != nil {
 		own := l.judge(q.Source.Offset, q.MirrorMaker.TargetOffset)
-		c.own += own.repeated
+		c.own, c.have = c.own+own.repeated, c.have+1
 		if own.lost > 0 {
 			t.Logf("MirrorMaker 2's own checkpoint loses: S %d, checkpoint %d → %d: %v", q.Source.Offset, q.MirrorMaker.SourceOffset, q.MirrorMaker.TargetOffset, own)
 		}

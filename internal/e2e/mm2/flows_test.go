@@ -155,14 +155,14 @@ func TestDefaultMode(t *testing.T) {
 	m.mm.WaitCopied(t, orders, tx.Topic, state.Topic)
 
 	t.Run("plain", func(t *testing.T) {
-		c := &checker{m: m, kind: translate.KindMM2}
+		c := &checker{m: m, kind: translate.KindMM2, checkpoints: true}
 		for p := range int32(3) {
 			c.logs = append(c.logs, m.logs(t, part(orders, p)))
 		}
 		c.run(t)
 	})
 	t.Run("transactions", func(t *testing.T) {
-		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{m.logs(t, tx)}}).run(t)
+		(&checker{m: m, kind: translate.KindMM2, checkpoints: true, logs: []*logs{m.logs(t, tx)}}).run(t)
 	})
 	t.Run("compacted", func(t *testing.T) {
 		m.settled(t, state)
@@ -173,6 +173,9 @@ func TestDefaultMode(t *testing.T) {
 		_, at := m.src.bounds(t, p)
 		m.kill(t, p, int(at), 100_000)
 		l := m.logs(t, p)
+		if len(l.tgt) == len(l.src) {
+			t.Error("nothing was copied twice")
+		}
 		t.Logf("%d records were copied twice", len(l.tgt)-len(l.src))
 		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{l}, given: map[topic.Partition][]int64{p: l.twice()}}).run(t)
 	})
@@ -216,15 +219,23 @@ func TestExactlyOnceMode(t *testing.T) {
 	m.src.transactions(t, tx, 0, 61, 150)
 	produce(t, m.src.producer(t), numbered(plain, 0, 30_000)...)
 	m.mm.WaitCopied(t, tx.Topic, plain.Topic)
+	m.mm.Stop(t)
+	// Long transactions, so that the crash is in the middle of one.
+	m.mm.Reconfigure(t, map[string]string{"transaction.boundary": "interval", "transaction.boundary.interval.ms": "4000"})
+	m.mm.Restart(t)
 	m.kill(t, plain, 30_000, 100_000)
-	m.src.transactions(t, tx, 61*150, 4, 150)
-	m.mm.WaitCopied(t, tx.Topic, plain.Topic)
 	for name, p := range map[string]topic.Partition{"transactions": tx, "killed": plain} {
 		t.Run(name, func(t *testing.T) {
-			all := m.tgt.scan(t, m.target(p), -1)
 			l := m.logs(t, p)
-			t.Logf("%d offsets of the target, %d of them copies that count", len(all), len(l.tgt))
-			(&checker{m: m, kind: translate.KindMM2, logs: []*logs{l}}).run(t)
+			fates := map[fate]int{}
+			for _, e := range m.tgt.scan(t, m.target(p), -1) {
+				fates[e.fate]++
+			}
+			if fates[control] == 0 || name == "killed" && fates[aborted] == 0 {
+				t.Errorf("the copy has %d markers and %d aborted records", fates[control], fates[aborted])
+			}
+			t.Logf("the copy has %d records that count, %d aborted ones and %d markers", fates[committed], fates[aborted], fates[control])
+			(&checker{m: m, kind: translate.KindMM2, checkpoints: true, logs: []*logs{l}}).run(t)
 		})
 	}
 }

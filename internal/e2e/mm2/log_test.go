@@ -42,51 +42,58 @@ func markOf(r *kgo.Record) (mark, key uint64) {
 	return h.Sum64(), key
 }
 
-// scan reads a partition from an offset (negative: its start) to its end with a
-// plain consumer that sees everything, and works out each record's fate from the
-// markers. It shares nothing with the code under test.
-func (n *node) scan(t *testing.T, p topic.Partition, from int64) []entry {
+// read passes the records of a partition, markers included, from an offset
+// (negative: its start) to its end, with a plain consumer that sees everything.
+func (n *node) read(t *testing.T, p topic.Partition, from int64, each func(*kgo.Record)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	start, end := n.bounds(t, p)
 	from = max(from, start)
 	if from >= end {
-		return nil
+		return
 	}
 	cl := n.k.Client(t, kgo.KeepControlRecords(), kgo.FetchMaxPartitionBytes(8<<20),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.Topic: {p.Partition: kgo.NewOffset().At(from)}}))
 	defer cl.Close()
-	var all []entry
-	open := map[int64][]int{}
 	for next := from; next < end; {
 		fs := cl.PollFetches(ctx)
 		if err := fs.Err(); err != nil {
 			t.Fatalf("scanning %s: at %d of %d: %v", p, next, end, err)
 		}
 		fs.EachRecord(func(r *kgo.Record) {
-			if next = r.Offset + 1; r.Offset >= end {
-				return
+			if next = r.Offset + 1; r.Offset < end {
+				each(r)
 			}
-			e := entry{offset: r.Offset}
-			switch {
-			case r.Attrs.IsControl():
-				e.fate = control
-				if len(r.Key) >= 4 && r.Key[3] == 0 { // EndTransactionMarker: version, type
-					for _, i := range open[r.ProducerID] {
-						all[i].fate = aborted
-					}
-				}
-				delete(open, r.ProducerID)
-			case r.Attrs.IsTransactional():
-				open[r.ProducerID] = append(open[r.ProducerID], len(all))
-			}
-			if e.fate != control {
-				e.mark, e.key = markOf(r)
-			}
-			all = append(all, e)
 		})
 	}
+}
+
+// scan reads a partition and works out each record's fate from the markers. It
+// shares nothing with the code under test.
+func (n *node) scan(t *testing.T, p topic.Partition, from int64) []entry {
+	t.Helper()
+	var all []entry
+	open := map[int64][]int{}
+	n.read(t, p, from, func(r *kgo.Record) {
+		e := entry{offset: r.Offset}
+		switch {
+		case r.Attrs.IsControl():
+			e.fate = control
+			if len(r.Key) >= 4 && r.Key[3] == 0 { // EndTransactionMarker: version, type
+				for _, i := range open[r.ProducerID] {
+					all[i].fate = aborted
+				}
+			}
+			delete(open, r.ProducerID)
+		case r.Attrs.IsTransactional():
+			open[r.ProducerID] = append(open[r.ProducerID], len(all))
+		}
+		if e.fate != control {
+			e.mark, e.key = markOf(r)
+		}
+		all = append(all, e)
+	})
 	return all
 }
 

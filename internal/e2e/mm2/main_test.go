@@ -59,7 +59,7 @@ func (n *node) producer(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	return n.k.Client(t, append([]kgo.Opt{
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(200_000),
-		kgo.ProducerLinger(5 * time.Millisecond), kgo.ProducerBatchMaxBytes(512 << 10),
+		kgo.ProducerLinger(5 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}, opts...)...)
 }
 

@@ -94,6 +94,21 @@ func (m *mirror) plan(t *testing.T, groups []string, topics ...string) *plan.Pla
 	return p
 }
 
+// cost is what was read from a cluster.
+type cost struct{ fetches, bytes int64 }
+
+func (n *node) cost() cost {
+	s := n.c.Stats()
+	return cost{s.FetchRequests, s.FetchBytes}
+}
+
+func (c cost) less(d cost) cost { return cost{c.fetches - d.fetches, c.bytes - d.bytes} }
+func (c cost) plus(d cost) cost { return cost{c.fetches + d.fetches, c.bytes + d.bytes} }
+
+func (c cost) String() string {
+	return fmt.Sprintf("%s fetches, %s bytes", thousands(c.fetches), thousands(c.bytes))
+}
+
 // apply carries the plan out, all of it.
 func (m *mirror) apply(t *testing.T, p *plan.Plan) {
 	t.Helper()

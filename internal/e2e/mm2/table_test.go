@@ -1,6 +1,7 @@
 package mm2_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -8,22 +9,26 @@ import (
 	"testing"
 	"text/tabwriter"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/kferry/kferry/internal/kafkatest"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
 
-// The log that the table is about: tableRecords that are there, and before them
-// some that retention has deleted, so that offsets differ on the two sides.
-const tableRecords, tableDeleted = 400_000, 1_234
+// The log that the table is about: tableRecords of tableBytes each that are
+// there, and before them some that retention has deleted, so that offsets differ
+// on the two sides.
+const tableRecords, tableBytes, tableDeleted = 400_000, 100, 1_234
 
 // row is what becomes of one group.
 type row struct {
-	lag                int64
-	own, repeated      int64
-	lost               int64
-	fetches, bytes     int64
-	evidence, detected string
+	lag           int64
+	own, repeated int64
+	lost          int64
+	detected      string
+	cost
 }
 
 // Groups that lag by 0 to 100,000 of 400,000 records: what MirrorMaker 2's own
@@ -51,8 +56,10 @@ func TestTable(t *testing.T) {
 		r.move(t, m, l, groups[i], S)
 		rows = append(rows, r)
 	}
-	text := table(rows)
-	t.Logf("%s\n%s", rows[0].detected, text)
+	text := fmt.Sprintf("%s records, %s bytes on the source and %s on the target; Apache Kafka %s to %s, MirrorMaker 2 %s.\nEvidence: %s.\n\n%s",
+		thousands(tableRecords), thousands(m.src.size(t, l.from)), thousands(m.tgt.size(t, l.to)),
+		m.src.k.Version, m.tgt.k.Version, m.mm.Version, rows[0].detected, table(rows))
+	t.Logf("\n%s", text)
 	if path := os.Getenv("KFERRY_TABLE"); path != "" {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -67,12 +74,16 @@ func prepareTable(t *testing.T) (*mirror, topic.Partition) {
 	kafkatest.Need(t, kafkatest.Newest, kafkatest.Previous)
 	src := enter(t, kafkatest.Newest)
 	src.k.CreateTopic(t, orders.Topic, 1, nil)
-	cl := src.producer(t)
+	cl := src.producer(t, kgo.ProducerBatchMaxBytes(16<<10)) // as Java producers do by default
 	produce(t, cl, numbered(orders, 0, tableDeleted)...)
 	src.trim(t, orders, tableDeleted)
 	m := begin(t, kafkatest.MirrorOptions{SourceAlias: "shop", TargetAlias: "copy", Topics: orders.Topic, Groups: "lag-.*"})
 	for at := 0; at < tableRecords; at += 50_000 {
-		produce(t, cl, numbered(orders, tableDeleted+at, 50_000)...)
+		records := numbered(orders, tableDeleted+at, 50_000)
+		for _, r := range records {
+			r.Value = append(r.Value, bytes.Repeat([]byte{'.'}, tableBytes-len(r.Value))...)
+		}
+		produce(t, cl, records...)
 	}
 	m.mm.WaitCopied(t, orders.Topic)
 	return m, orders
@@ -81,10 +92,9 @@ func prepareTable(t *testing.T) (*mirror, topic.Partition) {
 // move plans, applies, and reads as the group does.
 func (r *row) move(t *testing.T, m *mirror, l *logs, group string, source int64) {
 	t.Helper()
-	before := [2]int64{m.src.c.Stats().FetchRequests + m.tgt.c.Stats().FetchRequests, m.src.c.Stats().FetchBytes + m.tgt.c.Stats().FetchBytes}
+	before := [2]cost{m.src.cost(), m.tgt.cost()}
 	p := m.plan(t, []string{group}, l.from.Topic)
-	r.fetches = m.src.c.Stats().FetchRequests + m.tgt.c.Stats().FetchRequests - before[0]
-	r.bytes = m.src.c.Stats().FetchBytes + m.tgt.c.Stats().FetchBytes - before[1]
+	r.cost = m.src.cost().less(before[0]).plus(m.tgt.cost().less(before[1]))
 	g := p.Group(group)
 	if g == nil || len(g.Positions) != 1 {
 		t.Fatalf("group %s of the plan: %+v", group, g)
@@ -95,13 +105,29 @@ func (r *row) move(t *testing.T, m *mirror, l *logs, group string, source int64)
 		r.repeated, r.lost = -1, -1
 		return
 	}
-	r.evidence, r.detected = string(p.Topics[0].Evidence), p.Topics[0].Detected
+	r.detected = p.Topics[0].Detected
 	m.apply(t, p)
 	met := l.compare(source, m.consume(t, group, l.from)[l.to])
 	r.repeated, r.lost = met.repeated, met.lost
 	if met != (verdict{}) {
 		t.Errorf("%s at %d goes on at %d: %v", group, source, q.After.Offset, met)
 	}
+}
+
+// size is what a partition takes on disk, in bytes.
+func (n *node) size(t *testing.T, p topic.Partition) int64 {
+	t.Helper()
+	dirs, err := n.k.Admin(t).DescribeAllLogDirs(t.Context(), nil)
+	if err != nil {
+		t.Fatalf("asking for the size of %s: %v", p, err)
+	}
+	size := int64(0)
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		if found, ok := d.Topics.Lookup(p.Topic, p.Partition); ok {
+			size += found.Size
+		}
+	})
+	return size
 }
 
 func table(rows []row) string {
