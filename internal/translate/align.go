@@ -115,6 +115,18 @@ func (f *frame) find(off int64) (int, bool) {
 	return slices.BinarySearchFunc(f.source, off, func(m mark, off int64) int { return int(min(max(m.off-off, -1), 1)) })
 }
 
+// cut is the part of the frame in [low, high); high 0 is its end.
+func (f *frame) cut(low, high int64) *frame {
+	part := *f
+	i, _ := f.find(low)
+	part.source, part.low = f.source[i:], max(low, f.low)
+	if j, _ := f.find(high); high > 0 && j >= i {
+		part.source, part.high = f.source[i:j], min(high, f.high)
+	}
+	part.whole = false
+	return &part
+}
+
 // gap is what stands between two anchors on both sides.
 type gap struct {
 	target, source      []mark

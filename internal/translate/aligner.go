@@ -12,7 +12,7 @@ import (
 
 // Sizes of what is aligned at once, in records.
 const (
-	// context is how many records are looked at around a place, so that what
+	// spotContext is how many offsets are looked at around a place, so that what
 	// is found is found by more than one record.
 	spotContext = 24
 	// chunkSize is how many records of the target are aligned at once when
@@ -100,24 +100,15 @@ func (a *aligner) spot(ctx context.Context, st *stretch) ([]origin, error) {
 // around is the stretch with records before and behind it; from is the index
 // of the first of them, counted from the first of the stretch.
 func (a *aligner) around(ctx context.Context, st *stretch) (entries []batch.Entry, from int, err error) {
-	tgt := a.s.tgt
-	entries = slices.Clone(st.recs)
-	for next := st.next; next < tgt.limit && len(entries) < len(st.recs)+spotContext; {
-		more, err := tgt.at(ctx, next)
-		if err != nil {
-			return nil, 0, err
-		}
-		entries, next = append(entries, more.recs...), more.next
+	before, err := a.s.tgt.records(ctx, st.from-spotContext, st.from)
+	if err != nil {
+		return nil, 0, err
 	}
-	for last := st.from - 1; last >= tgt.bounds.Start && -from < spotContext; {
-		more, err := tgt.at(ctx, last)
-		if err != nil {
-			return nil, 0, err
-		}
-		before := slices.DeleteFunc(slices.Clone(more.recs), func(e batch.Entry) bool { return e.Offset >= st.from })
-		entries, from, last = append(before, entries...), from-len(before), more.from-1
+	behind, err := a.s.tgt.records(ctx, st.next, st.next+spotContext)
+	if err != nil {
+		return nil, 0, err
 	}
-	return entries, from, nil
+	return slices.Concat(before, st.recs, behind), -len(before), nil
 }
 
 // learn keeps a found copy for later guesses.
@@ -235,6 +226,9 @@ func (a *aligner) window(ctx context.Context, low int64, n int) (*frame, error) 
 	low = max(low, src.bounds.Start)
 	f := a.frame(nil, low, low)
 	st := src.stream(low, src.bounds.End)
+	if n < chunkSize {
+		st.max = min(st.max, windowBytes)
+	}
 	for len(f.source) < min(n, windowMost) {
 		e, err := st.data(ctx)
 		if err != nil {
@@ -327,16 +321,19 @@ func (a *aligner) bySyncs(ctx context.Context, entries []batch.Entry) (*frame, e
 		return nil, nil
 	}
 	low, high := a.syncs.around(entries[0].Offset, entries[len(entries)-1].Offset)
-	if low < 0 {
+	if low < 0 && high < 0 {
 		return nil, nil
 	}
-	n := windowMost
+	low = max(low, a.s.src.bounds.Start)
+	n := len(entries) + 2*nearby
 	if high >= 0 && high-low < windowMost {
 		n = int(max(1, high-low+1))
-	} else {
-		n = len(entries) + 2*nearby
 	}
-	return a.window(ctx, low, n)
+	f, err := a.window(ctx, low, n)
+	if err != nil {
+		return nil, err
+	}
+	return f.cut(low, high+1), nil
 }
 
 // elsewhere looks for records that were not found where they were expected: a

@@ -76,7 +76,7 @@ func (s *solver) identical(ctx context.Context, st *stretch) (pairs int, ok bool
 		if here == nil || here.Kind == batch.Marker {
 			// Compaction may have taken it on the source since; a marker never
 			// becomes a record.
-			if here != nil {
+			if here != nil || there.Offset >= s.src.bounds.End {
 				return pairs, false, nil
 			}
 			continue

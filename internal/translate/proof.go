@@ -47,6 +47,7 @@ func (s *solver) show(ctx context.Context) error {
 		if err := s.neighbours(ctx, a); err != nil {
 			return err
 		}
+		s.sayBracket(a)
 		s.judge(a)
 	}
 	return nil

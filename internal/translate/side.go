@@ -65,10 +65,21 @@ func (s *side) at(ctx context.Context, x int64) (*stretch, error) {
 	return got, nil
 }
 
-// through reads like at, in answers of the size for reading on and on, and
-// remembers nothing.
-func (s *side) through(ctx context.Context, x int64) (*stretch, error) {
-	return s.read(ctx, x, s.max)
+// windowBytes is the size of an answer that is looked at around a place.
+const windowBytes = 32 << 10
+
+// records reads the records of [from, next), in small answers.
+func (s *side) records(ctx context.Context, from, next int64) ([]batch.Entry, error) {
+	var out []batch.Entry
+	st := s.stream(from, next)
+	st.max = min(st.max, windowBytes)
+	for {
+		e, err := st.entry(ctx)
+		if err != nil || e == nil {
+			return out, err
+		}
+		out = append(out, *e)
+	}
 }
 
 func (s *side) read(ctx context.Context, x int64, size int32) (*stretch, error) {

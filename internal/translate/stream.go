@@ -14,11 +14,12 @@ type stream struct {
 	from int64 // records below are passed over
 	recs []batch.Entry
 	read int64
+	max  int32 // bytes per answer
 }
 
 func (s *side) stream(from, end int64) *stream {
 	from = max(from, s.bounds.Start)
-	return &stream{side: s, next: from, from: from, end: min(end, s.limit)}
+	return &stream{side: s, next: from, from: from, end: min(end, s.limit), max: s.max}
 }
 
 // entry is the next record in [from, end); nil at the end. It stays valid until
@@ -36,7 +37,7 @@ func (st *stream) entry(ctx context.Context) (*batch.Entry, error) {
 		if st.next >= st.end {
 			return nil, nil
 		}
-		got, err := st.side.through(ctx, st.next)
+		got, err := st.side.read(ctx, st.next, st.max)
 		if err != nil {
 			return nil, err
 		}

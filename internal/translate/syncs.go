@@ -175,3 +175,30 @@ func (m *mm2) own(name string) bool { return m.print.own(name) }
 func (m *mm2) tracer(s *solver) tracer {
 	return newAligner(s, m.print, usable(m.log.of[s.req.Source], s.src.bounds, s.tgt.bounds))
 }
+
+// wide is how many offsets of the target may lie between two offset syncs
+// before it is said: MirrorMaker 2 writes one about every hundred records.
+const wide = 4096
+
+// sayBracket puts the offset syncs around a position into its proof, and what
+// it took where they are far apart.
+func (s *solver) sayBracket(a *ask) {
+	al, ok := s.tr.(*aligner)
+	if !ok || al.syncs == nil {
+		return
+	}
+	b := al.syncs.bracket(a.s)
+	a.res.Proof.Bracket = b
+	low, high := b.TargetLow, b.TargetHigh
+	if low < 0 {
+		low = s.tgt.bounds.Start
+	}
+	if high < 0 {
+		high = s.tgt.bounds.End
+	}
+	if high-low > wide {
+		a.res.Notes = append(a.res.Notes, fmt.Sprintf(
+			"the offset syncs around %d stand %d offsets of the target apart (the cleaner thins them), so the place was found by contents alone: %d bytes of the source and %d of the target were read for this partition",
+			a.s, high-low, s.src.bytes, s.tgt.bytes))
+	}
+}

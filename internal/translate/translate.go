@@ -95,7 +95,11 @@ func (w *work) wave(ctx context.Context, reqs []Request, out [][]Result) error {
 		if err := s.checkEpochs(ctx); err != nil {
 			return err
 		}
-		return s.run(ctx)
+		err := s.run(ctx)
+		for _, a := range s.asks {
+			s.name(&a.res)
+		}
+		return err
 	})
 	if err != nil {
 		return err
