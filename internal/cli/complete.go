@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/run"
 )
 
@@ -73,6 +74,14 @@ func completeMoreGroups(f *Factory) completed {
 	}
 }
 
+// completeTopics completes every argument with the topics of the cluster that
+// are not named yet.
+func completeTopics(f *Factory) completed {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return slices.DeleteFunc(liveHere(f, cmd, topicNames), func(s string) bool { return slices.Contains(args, s) }), noFiles
+	}
+}
+
 // completeRuns completes the first argument with the runs of the state.
 func completeRuns(f *Factory) completed {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -102,9 +111,17 @@ func completeRuns(f *Factory) completed {
 
 // live asks the cluster that the flags name: the source where there are two.
 func live(f *Factory, cmd *cobra.Command, names func(context.Context, *side) []string) []string {
-	f.silence()
-	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
-	defer cancel()
+	from, _ := cmd.Flags().GetString("from") // no such flag: not given
+	if from == "" {
+		return liveHere(f, cmd, names)
+	}
+	config, _ := cmd.Flags().GetString("from-command-config")
+	pair := pairFlags{from: from, fromCommandConfig: config}
+	return liveOn(f, cmd, names, func() (api.Cluster, error) { return pair.source(f) })
+}
+
+// liveHere asks the one cluster that the flags of a single cluster name.
+func liveHere(f *Factory, cmd *cobra.Command, names func(context.Context, *side) []string) []string {
 	get := func(flag string) string {
 		v, _ := cmd.Flags().GetString(flag) // no such flag: not given
 		return v
@@ -114,11 +131,15 @@ func live(f *Factory, cmd *cobra.Command, names func(context.Context, *side) []s
 		username: get("sasl-username"), passwordFile: get("sasl-password-file"),
 		tlsCA: get("tls-ca"), tlsCert: get("tls-cert"), key: get("tls-key"),
 	}}
-	c, err := one.resolve(f)
-	if from := get("from"); from != "" {
-		pair := pairFlags{from: from, fromCommandConfig: get("from-command-config")}
-		c, err = pair.source(f)
-	}
+	return liveOn(f, cmd, names, func() (api.Cluster, error) { return one.resolve(f) })
+}
+
+// liveOn asks a cluster within the time that a shell waits.
+func liveOn(f *Factory, cmd *cobra.Command, names func(context.Context, *side) []string, which func() (api.Cluster, error)) []string {
+	f.silence()
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	c, err := which()
 	if err != nil {
 		return nil
 	}

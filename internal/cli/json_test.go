@@ -35,6 +35,7 @@ func documents(t *testing.T) map[string]any {
 		"cluster-list":  &clusterListJSON{},
 		"cluster-test":  &clusterTestJSON{},
 		"config":        &configJSON{},
+		"topic-inspect": &inspectJSON{},
 		"version":       &versionJSON{},
 		"sandbox":       &sandboxJSON{},
 		"error":         &problem{},

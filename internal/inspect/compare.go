@@ -193,24 +193,32 @@ func (w *work) elsewhere(ctx context.Context, l *look, m misfit) (int32, error) 
 func (w *work) ends(ctx context.Context, l *look) error {
 	var places []place
 	var tracks []*track
-	split := l.splitOrigins()
+	split, named := l.splitOrigins(), l.named()
 	for _, p := range l.parts {
+		if len(p.tally.tracks) == 0 && p.err == nil && !named {
+			from := Origin{Partition: -1}
+			p.tally.tracks[from] = newTrack(from, &w.budget) // nothing is copied yet
+		}
 		for _, t := range p.tally.sorted() {
-			t.through = t.last + 1
 			b, ok := l.bounds[p.number(t.from)]
 			if !ok || b.Err != nil {
 				continue
 			}
 			t.sourceStart, t.sourceEnd = b.Start, b.End
-			if split[t.from] || t.last < 0 {
+			from := b.Start
+			if t.last >= 0 {
+				t.through = t.last + 1
+				from = max(from, t.through)
+			}
+			if split[t.from] {
 				continue // what is not here may be in another partition
 			}
-			t.lag = max(0, b.End-t.through)
+			t.lag = max(0, b.End-from)
 			if t.lag == 0 {
 				t.lagExact = true
 				continue
 			}
-			places, tracks = append(places, l.there(p.number(t.from), max(t.through, b.Start))), append(tracks, t)
+			places, tracks = append(places, l.there(p.number(t.from), from)), append(tracks, t)
 		}
 	}
 	for i := 0; i < len(places); i += atOnce {
@@ -238,6 +246,19 @@ func (t *track) left(s *stretch, p place) {
 			t.lag++
 		}
 	}
+}
+
+// named reports whether headers name source partitions: then a partition without
+// copies may belong to any of them, or to none.
+func (l *look) named() bool {
+	return slices.ContainsFunc(l.parts, func(p *part) bool {
+		for from := range p.tally.tracks {
+			if from.Partition >= 0 && l.rec.dec != nil {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // splitOrigins are the origins that more than one partition has copies of.

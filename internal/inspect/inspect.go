@@ -126,6 +126,10 @@ func (w *work) inspect(ctx context.Context, ask Ask) (*Topic, error) {
 	t := w.here[ask.Topic]
 	l := &look{ask: ask, out: &Topic{Name: ask.Topic, ID: t.ID, Config: t.Config, Full: w.opt.Full, Mapping: Unknown}}
 	bytes, fetches := w.cost()
+	defer func() {
+		nowBytes, nowFetches := w.cost()
+		l.out.Bytes, l.out.Fetches = nowBytes-bytes, nowFetches-fetches
+	}()
 	if err := w.begin(ctx, l, t); err != nil {
 		return nil, err
 	}
@@ -140,8 +144,6 @@ func (w *work) inspect(ctx context.Context, ask Ask) (*Topic, error) {
 	}
 	l.assemble()
 	w.judge(l)
-	nowBytes, nowFetches := w.cost()
-	l.out.Bytes, l.out.Fetches = nowBytes-bytes, nowFetches-fetches
 	return l.out, nil
 }
 

@@ -216,7 +216,7 @@ func (l *look) judgeNames() {
 			severity = Obstacle
 		}
 		l.say(severity, ReasonPartitionCounts, -1,
-			fmt.Sprintf("the topic has %d partitions and %s on the source %d", len(l.parts), l.source.Name, out.SourcePartitions),
+			fmt.Sprintf("partitions here: %d; partitions of %s on the source: %d", len(l.parts), l.source.Name, out.SourcePartitions),
 			"source partitions without a counterpart cannot be translated; records with keys may have gone to other partitions since the number changed")
 	}
 }
@@ -231,8 +231,7 @@ func (l *look) judgePartition(p *part) {
 	if t.bad > 0 && !slices.ContainsFunc(l.rec.findings, func(f Finding) bool { return f.Reason == ReasonBadHeader || f.Reason == ReasonMixedEncodings }) {
 		l.say(Obstacle, ReasonBadHeader, n, fmt.Sprintf("%s: the first at offset %d", l.number(t.bad, "header that is no source offset", "headers that are no source offsets"), t.firstBad), "name header and encoding with -H NAME:ENCODING, or copy again into an empty topic")
 	}
-	copies := slices.ContainsFunc(t.sorted(), func(x *track) bool { return x.copies > 0 })
-	if t.dec != nil && t.natives > 0 && copies {
+	if t.dec != nil && t.natives > 0 {
 		l.say(Warning, ReasonNative, n, fmt.Sprintf("%s, the first at offset %d: records of the target itself, or of a mover that leaves no header", l.number(t.natives, "record is no copy", "records are no copies"), t.firstNative),
 			"consumers meet them, positions do not count them; stop what writes there until the groups have moved")
 	}
@@ -295,10 +294,12 @@ func (l *look) judgeTrack(p *part, t *track) {
 	}
 	if t.holes > 0 && !slices.ContainsFunc(l.missing, func(g gap) bool { return g.part == n }) {
 		detail := fmt.Sprintf("%d source offsets%s have no copy", t.holes, of)
+		hint := "transaction markers, aborted records, compaction and filters make holes; --from shows whether the source has records there"
 		if l.source != nil {
-			detail += "; none of those that were looked up has a record there now"
+			detail += "; where that was looked up, the source has no record either"
+			hint = "transaction markers, aborted records and compaction make holes"
 		}
-		l.say(Note, ReasonHoles, n, detail, "transaction markers, aborted records, compaction and filters make holes; --from shows whether the source has records there")
+		l.say(Note, ReasonHoles, n, detail, hint)
 	}
 }
 

@@ -114,14 +114,18 @@ func side(vs []value, enc mover.Encoding) (equal, pairs int) {
 	return equal, pairs
 }
 
-// every encoding, in the order in which a tie is decided.
-var every = []mover.Encoding{mover.Decimal, mover.Int64BE, mover.Int64LE, mover.Int32BE, mover.Int32LE}
+// offsetEncodings are those that a plan reads source offsets in, in the order in
+// which a tie is decided.
+var offsetEncodings = []mover.Encoding{mover.Decimal, mover.Int64BE, mover.Int64LE, mover.Int32BE}
+
+// partitionEncodings are those in which source partitions may be written.
+var partitionEncodings = []mover.Encoding{mover.Decimal, mover.Int32BE, mover.Int32LE, mover.Int64BE, mover.Int64LE}
 
 // chooseEncoding finds the encoding that all values fit. The known ones of the
 // header are preferred where the values do not decide. all is false when no
 // encoding fits all of them: then it is the one that fits most.
 func chooseEncoding(vs []value, known []mover.Encoding, highest int64) (enc mover.Encoding, all bool) {
-	order := slices.Concat(known, slices.DeleteFunc(slices.Clone(every), func(e mover.Encoding) bool { return slices.Contains(known, e) }))
+	order := slices.Concat(known, slices.DeleteFunc(slices.Clone(offsetEncodings), func(e mover.Encoding) bool { return slices.Contains(known, e) }))
 	for _, limit := range []int64{highest, plausible} {
 		best, most := mover.Encoding(""), -1
 		for _, e := range order {
@@ -150,7 +154,7 @@ func chooseEncoding(vs []value, known []mover.Encoding, highest int64) (enc move
 // bytes read from the wrong end are large.
 func choosePartitionEncoding(vs []value, known []mover.Encoding) mover.Encoding {
 	best, least := mover.Encoding(""), int64(plausiblePartition)
-	for _, e := range slices.Concat(known, every) {
+	for _, e := range slices.Concat(known, partitionEncodings) {
 		greatest := int64(-1)
 		for _, v := range vs {
 			n, ok := mover.DecodePartition(v.bytes, e)
@@ -289,7 +293,7 @@ func badValues(vs []value, h mover.Header, enc mover.Encoding) Finding {
 		if bad < 0 {
 			bad = i
 		}
-		mixed = mixed && slices.ContainsFunc(every, func(e mover.Encoding) bool { return fits([]value{v}, e, plausible) == 1 })
+		mixed = mixed && slices.ContainsFunc(offsetEncodings, func(e mover.Encoding) bool { return fits([]value{v}, e, plausible) == 1 })
 	}
 	at := vs[max(bad, 0)]
 	if mixed {

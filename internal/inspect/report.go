@@ -2,7 +2,9 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -188,12 +190,27 @@ type Report struct {
 // Obstacles reports whether positions cannot be exact on some topic as it
 // stands.
 func (r *Report) Obstacles() bool {
-	for i := range r.Topics {
-		for _, f := range r.Topics[i].Findings {
-			if f.Severity == Obstacle {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Topics, func(t Topic) bool { return t.Obstacles() })
 }
+
+// Obstacles reports whether positions cannot be exact on the topic as it
+// stands.
+func (t *Topic) Obstacles() bool {
+	return slices.ContainsFunc(t.Findings, func(f Finding) bool { return f.Severity == Obstacle })
+}
+
+// OwnTopic reports whether the topic is one that a mover keeps for itself.
+func (t *Topic) OwnTopic() bool {
+	return slices.ContainsFunc(t.Findings, func(f Finding) bool { return f.Reason == ReasonOwnTopic })
+}
+
+// NoTrack is a track of which nothing is known.
+func NoTrack() Track {
+	return Track{
+		Origin: Origin{Partition: -1}, Copies: -1, Aborted: -1, Lowest: -1, Highest: -1, Last: -1, LastAt: -1,
+		Passes: -1, Repeats: -1, Holes: -1, CopiedThrough: -1, SourceStart: -1, SourceEnd: -1, Lag: -1,
+	}
+}
+
+// EncodingWords names an encoding for people.
+func EncodingWords(encoding string) string { return words(mover.Encoding(encoding)) }

@@ -1,0 +1,17 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func newTopicCmd(f *Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "topic COMMAND",
+		Short:   "Look at copied topics",
+		GroupID: "groups",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    runParent,
+
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(newTopicInspectCmd(f))
+	return cmd
+}
