@@ -84,7 +84,24 @@ func runOffsetFetch(ctx context.Context, f *Factory, o *offsetFetchOptions) erro
 	default:
 		err = position.WriteCSV(w, set, nil)
 	}
+	if o.output.value == asKmap || o.output.value == asCSV {
+		f.sayDropped(set)
+	}
 	return errors.Join(err, w.Flush())
+}
+
+// sayDropped warns of metadata, which Kafka Streams and others keep their own
+// notes in, that a file of offsets has no place for.
+func (f *Factory) sayDropped(set *position.Set) {
+	n := 0
+	for p := range set.Each() {
+		if p.Metadata != "" {
+			n++
+		}
+	}
+	if n > 0 {
+		f.remark("warning: the metadata of %s has no place in this file; kferry plan and offset fetch -o json keep it", count(n, "position", "positions"))
+	}
 }
 
 // fetchPositions reads the selected positions. A group that is named and does

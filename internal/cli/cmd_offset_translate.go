@@ -214,6 +214,7 @@ func (o *offsetTranslateOptions) show(f *Factory, p *plan.Plan) error {
 		return err
 	}
 	said.write(f.stderr())
+	f.sayDropped(rows)
 	f.remark("%s", planSum(p))
 	return planVerdict(p)
 }

@@ -192,11 +192,16 @@ func cmdCopy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(k.client(ts, args[3]).ProduceSync(ctx, out...).FirstErr())
 }
 
-// cmdCommit commits as an admin: commit NAME GROUP TOPIC PARTITION OFFSET.
+// cmdCommit commits as an admin: commit NAME GROUP TOPIC PARTITION OFFSET
+// [METADATA].
 func cmdCommit(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 5, "commit NAME GROUP TOPIC PARTITION OFFSET")
+	need(ts, args, 5, "commit NAME GROUP TOPIC PARTITION OFFSET [METADATA]")
+	o := kadm.Offset{Topic: args[2], Partition: int32(number(ts, args[3])), At: number(ts, args[4]), LeaderEpoch: -1}
+	if len(args) > 5 {
+		o.Metadata = args[5]
+	}
 	os := kadm.Offsets{}
-	os.AddOffset(args[2], int32(number(ts, args[3])), number(ts, args[4]), -1)
+	os.Add(o)
 	ctx, cancel := withTime()
 	defer cancel()
 	ts.Check(of(ts).admin(ts, args[0]).CommitAllOffsets(ctx, args[1], os))
