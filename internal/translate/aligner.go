@@ -33,8 +33,10 @@ type aligner struct {
 	print printer
 	syncs *syncs // nil without MirrorMaker 2's own
 
-	// all is the source as a whole, where it is short.
-	all []mark
+	// all is the source as a whole, where it is short, and seen are stretches of
+	// it that were looked at, where it is not.
+	all  []mark
+	seen []*frame
 	// known are copies whose originals were found, by position: guesses start
 	// from them.
 	known []copied
@@ -224,12 +226,24 @@ func (a *aligner) window(ctx context.Context, low int64, n int) (*frame, error) 
 		return a.everything(ctx)
 	}
 	low = max(low, src.bounds.Start)
+	for _, f := range a.seen {
+		if i, _ := f.find(low); f.low <= low && low < f.high && (len(f.source)-i >= min(n, windowMost) || f.high >= src.bounds.End) {
+			part := f.cut(low, 0)
+			part.whole = f.whole
+			return part, nil
+		}
+	}
 	f := a.frame(nil, low, low)
+	if len(a.seen) == keep {
+		a.seen = a.seen[1:]
+	}
+	a.seen = append(a.seen, f)
 	st := src.stream(low, src.bounds.End)
 	if n < chunkSize {
 		st.max = min(st.max, windowBytes)
 	}
-	for len(f.source) < min(n, windowMost) {
+	// What an answer holds beyond n is kept too: the next look is mostly near.
+	for len(f.source) < min(n, windowMost) || len(st.recs) > 0 && len(f.source) < windowMost {
 		e, err := st.data(ctx)
 		if err != nil {
 			return nil, err

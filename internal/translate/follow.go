@@ -19,6 +19,7 @@ type alignedFollower struct {
 	begun bool
 	// left is the original of the last certain copy; -1 when there is none.
 	left    int64
+	source  ahead
 	waiting []batch.Entry // read and not aligned for good yet
 	ready   []traced
 	size    int // records per chunk
@@ -104,7 +105,7 @@ func (f *alignedFollower) align(ctx context.Context) ([]origin, error) {
 	var origins []origin
 	for n := 2*len(f.waiting) + nearby; ; n *= 4 {
 		var err error
-		if in, err = f.a.window(ctx, f.left+1, n); err != nil {
+		if in, err = f.source.window(ctx, f.a, f.left+1, n); err != nil {
 			return nil, err
 		}
 		in.low, in.anchored = f.left+1, true
@@ -163,4 +164,43 @@ func (f *alignedFollower) release(origins []origin) {
 	if len(f.waiting) >= f.size {
 		f.size = 2 * len(f.waiting)
 	}
+}
+
+// ahead is the source as it is read in step with the target: what the next
+// chunk needs again is kept, and the rest of an answer is not thrown away.
+type ahead struct {
+	st   *stream
+	held []mark
+	// low is the first offset that held covers, next the one to be read.
+	low, next int64
+	ended     bool
+}
+
+// window is the source from low on, at least n records of it unless it ends,
+// and at most windowMost.
+func (h *ahead) window(ctx context.Context, a *aligner, low int64, n int) (*frame, error) {
+	src := a.s.src
+	if src.bounds.End-src.bounds.Start <= windowMost {
+		return a.everything(ctx)
+	}
+	low = max(low, src.bounds.Start)
+	if h.st == nil || low < h.low || low > h.next {
+		*h = ahead{st: src.stream(low, src.bounds.End), low: low, next: low}
+	}
+	i, _ := (&frame{source: h.held}).find(low)
+	h.held, h.low = append(h.held[:0:0], h.held[i:]...), low
+	for len(h.held) < min(n, windowMost) && !h.ended {
+		e, err := h.st.data(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			h.ended, h.next = true, src.bounds.End
+			break
+		}
+		a.see(e)
+		h.held = append(h.held, a.print.mark(e))
+		h.next = e.Offset + 1
+	}
+	return a.frame(h.held, low, h.next), nil
 }
