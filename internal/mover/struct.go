@@ -67,7 +67,7 @@ func (r *reader) take(field, kind string, n int) []byte {
 		return nil
 	}
 	if len(r.rest) < n {
-		r.fail(field, fmt.Sprintf("%d bytes left where %s takes %d", len(r.rest), kind, n))
+		r.fail(field, fmt.Sprintf("%s left where %s takes %d", count(len(r.rest)), kind, n))
 		return nil
 	}
 	b := r.rest[:n]
@@ -145,12 +145,20 @@ func (r *reader) version() {
 // end is the problem, if any; bytes after the last field are one.
 func (r *reader) end() error {
 	if r.err == nil && len(r.rest) > 0 {
-		r.fail("", fmt.Sprintf("%d bytes longer than its fields", len(r.rest)))
+		r.fail("", count(len(r.rest))+" longer than its fields")
 	}
 	if r.err != nil {
 		return r.err
 	}
 	return nil
+}
+
+// count is a number of bytes in words.
+func count(n int) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // putText appends Kafka's STRING. What is longer than a STRING can be is cut:

@@ -109,6 +109,7 @@ func (b *builder) judge() {
 		return strings.Compare(x.Target+"\x00"+x.Source, y.Target+"\x00"+y.Source)
 	})
 	b.noteIncarnations()
+	b.noteSyncs()
 	b.noteCheckpoints()
 	b.leaveMissing()
 }

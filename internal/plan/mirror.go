@@ -54,6 +54,8 @@ type mirror struct {
 	// those with more than one topic that may be the copy.
 	renamed map[string]string
 	several map[string][]string
+	// unfit says which offset-syncs topics cannot be used.
+	unfit []Finding
 	// found are its checkpoints of the positions.
 	found map[checkpointKey]*Checkpoint
 }
@@ -80,7 +82,7 @@ func (b *builder) findMirror(ctx context.Context) error {
 	if err := b.checkAlias(); err != nil {
 		return err
 	}
-	if err := b.findSyncs(); err != nil {
+	if err := b.findSyncs(ctx); err != nil {
 		return err
 	}
 	if b.plan.SameCluster {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/store/memstore"
@@ -294,6 +295,71 @@ func TestNothingOfMirrorMaker(t *testing.T) {
 			var e *Error
 			if !errors.As(err, &e) || !errors.Is(err, ErrNothing) || !strings.Contains(e.Hint, test.hint) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// An offset-syncs topic that cannot be used is named where it could have been of
+// use, and refused where it was asked for.
+func TestSyncTopicsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	const syncs = "mm2-offset-syncs.backup.internal"
+	foreign := func(w *world, _ *Input) {
+		w.produce(w.source, &kgo.Record{Topic: syncs, Key: []byte("orders"), Value: []byte("{}")})
+	}
+	silent := func(w *world, in *Input) {
+		k, v := mover.OffsetSync{Source: part("orders", 0)}.Encode()
+		w.produce(w.source, &kgo.Record{Topic: syncs, Key: k, Value: v})
+		in.From.Log = &deaf{Log: in.From.Log, topic: syncs}
+	}
+	for name, test := range map[string]struct {
+		change   func(*world, *Input)
+		evidence translate.Kind
+		named    bool
+		want     string // of the finding
+		err      error
+	}{
+		"foreign":               {change: foreign, want: "the record at offset 0 of " + syncs + "/0 is no offset sync of MirrorMaker 2: topic of its key"},
+		"not allowed":           {change: silent, want: "no right"},
+		"foreign, asked for":    {change: foreign, evidence: translate.KindMM2, err: ErrNothing},
+		"foreign, named":        {change: foreign, named: true, err: ErrInput},
+		"foreign, and not used": {change: foreign, evidence: translate.KindIdentity},
+		"empty":                 {change: func(*world, *Input) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newMirrored(t)
+			w.mirrorTopic("orders", "orders")
+			w.commit(w.source, "app", at{part("orders", 0): "4"})
+			w.topics(w.source, syncs)
+			in := w.input()
+			in.Translate = translate.Options{Evidence: test.evidence}
+			if test.evidence == "" {
+				// Nothing that is looked for is there, so that everything would be
+				// welcome.
+				in.Translate.Header = "nowhere"
+			}
+			if test.named {
+				in.Mirror.Syncs = []translate.SyncTopic{{Topic: syncs}}
+			}
+			test.change(w, &in)
+			p, err := Build(t.Context(), in)
+			if test.err != nil {
+				if !errors.Is(err, test.err) || !strings.Contains(err.Error(), "no offset sync of MirrorMaker 2") {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := findingsOf(p, ReasonOffsetSyncs)
+			if test.want == "" && len(f) > 0 || test.want != "" && (len(f) != 1 || !strings.Contains(f[0].Detail, test.want)) {
+				t.Errorf("findings %+v", f)
+			}
+			if (test.want != "") != (len(p.Options.OffsetSyncs) == 0) && test.evidence == "" {
+				t.Errorf("offset syncs %v", p.Options.OffsetSyncs)
 			}
 		})
 	}

@@ -44,6 +44,7 @@ const (
 	ReasonUnseen           Reason = "unseen-consumers"  // who commits in the group is no member of it
 	ReasonRenamed          Reason = "renamed"           // a copy is taken by the name that MirrorMaker 2 gives
 	ReasonCheckpoint       Reason = "checkpoint"        // where MirrorMaker 2 itself would let groups go on
+	ReasonOffsetSyncs      Reason = "offset-syncs"      // an offset-syncs topic of MirrorMaker 2 cannot be used
 	ReasonGroupSync        Reason = "group-sync"        // MirrorMaker 2 writes positions into the target group
 	ReasonUnknownEnd       Reason = "unknown"           // what the broker did could not be learned
 )

@@ -1,17 +1,20 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/position"
+	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
 
 // findSyncs chooses the offset-syncs topics that the translation may use.
-func (b *builder) findSyncs() error {
+func (b *builder) findSyncs(ctx context.Context) error {
 	m, o := &b.mirror, &b.in.Translate
 	found := syncTopics(m.source, false)
 	if !b.plan.SameCluster {
@@ -36,10 +39,17 @@ func (b *builder) findSyncs() error {
 			o.Syncs = same
 		}
 	}
+	if err := b.fitSyncs(ctx); err != nil {
+		return err
+	}
 	if o.Evidence == translate.KindMM2 && len(o.Syncs) == 0 {
+		why := "neither cluster shows one"
+		if len(m.unfit) > 0 {
+			why = m.unfit[0].Detail
+		}
 		return &Error{
 			Op: "planning", Object: "the move",
-			Err:  fmt.Errorf("%w: --evidence mm2 needs an offset-syncs topic of MirrorMaker 2, and neither cluster shows one", ErrNothing),
+			Err:  fmt.Errorf("%w: --evidence mm2 needs an offset-syncs topic of MirrorMaker 2, and %s", ErrNothing, why),
 			Hint: "grant DESCRIBE and READ on mm2-offset-syncs.*, name it with --mm2-syncs, or use --evidence content",
 		}
 	}
@@ -47,6 +57,77 @@ func (b *builder) findSyncs() error {
 		b.plan.Options.OffsetSyncs = append(b.plan.Options.OffsetSyncs, SyncTopicText(s))
 	}
 	return nil
+}
+
+// fitSyncs leaves out what cannot be read, or holds something else than offset
+// syncs, by its first records. A topic that the user has named is refused then.
+func (b *builder) fitSyncs(ctx context.Context) error {
+	o := &b.in.Translate
+	var fit []translate.SyncTopic
+	for _, s := range o.Syncs {
+		side := b.in.From
+		if s.OnTarget {
+			side = &b.in.To
+		}
+		why, err := unfit(ctx, side.Log, topic.Partition{Topic: s.Topic})
+		switch {
+		case err != nil:
+			return fmt.Errorf("reading topic %s of %s: %w", s.Topic, side.label(), err)
+		case why == nil:
+			fit = append(fit, s)
+			continue
+		case len(b.in.Mirror.Syncs) > 0:
+			return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: --mm2-syncs %s: %w", ErrInput, SyncTopicText(s), why), Hint: "name the offset-syncs topic of MirrorMaker 2, or plan without --mm2-syncs"}
+		}
+		b.mirror.unfit = append(b.mirror.unfit, Finding{
+			Severity: Warning, Reason: ReasonOffsetSyncs, Topic: s.Topic,
+			Detail: fmt.Sprintf("the offset syncs of %s cannot be used: %v", side.label(), why),
+			Hint:   "grant READ on the topic; when another program writes there, --mm2-syncs names the right one",
+		})
+	}
+	o.Syncs = fit
+	return nil
+}
+
+// unfit says why a topic holds no offset syncs that can be read; nil when there
+// is nothing against it. The error is of the cluster.
+func unfit(ctx context.Context, log fetcher, p topic.Partition) (why, err error) {
+	all, err := log.Bounds(ctx, []topic.Partition{p})
+	if err != nil {
+		return nil, err
+	}
+	bounds := all[p]
+	if bounds.Err != nil || bounds.Start >= bounds.End {
+		return bounds.Err, nil
+	}
+	const enough = 64 << 10
+	chunks, err := log.Fetch(ctx, []batch.Ask{{Partition: p, Offset: bounds.Start, MaxBytes: enough, Committed: true}})
+	if err != nil {
+		return nil, err
+	}
+	for e, err := range batch.Visible(&chunks[0]) {
+		if err != nil {
+			return err, nil
+		}
+		if e.Kind != batch.Data || e.Value == nil {
+			continue
+		}
+		if _, err := mover.ParseOffsetSync(e.Key, e.Value); err != nil {
+			return fmt.Errorf("the record at offset %d of %s is %w", e.Offset, p, err), nil
+		}
+	}
+	return nil, nil
+}
+
+// noteSyncs says which offset-syncs topics were of no use, where they could have
+// been of some.
+func (b *builder) noteSyncs() {
+	for _, t := range b.plan.Topics {
+		if t.Source != "" && (t.Evidence == "" || t.Evidence == translate.KindContent) {
+			b.plan.Findings = append(b.plan.Findings, b.mirror.unfit...)
+			return
+		}
+	}
 }
 
 func syncTopics(names []string, onTarget bool) []translate.SyncTopic {
