@@ -200,6 +200,7 @@ func (w *work) ends(ctx context.Context, l *look) error {
 			p.tally.tracks[from] = newTrack(from, &w.budget) // nothing is copied yet
 		}
 		for _, t := range p.tally.sorted() {
+			p.reached(t)
 			b, ok := l.bounds[p.number(t.from)]
 			if !ok || b.Err != nil {
 				continue
@@ -207,8 +208,7 @@ func (w *work) ends(ctx context.Context, l *look) error {
 			t.sourceStart, t.sourceEnd = b.Start, b.End
 			from := b.Start
 			if t.last >= 0 {
-				t.through = t.last + 1
-				from = max(from, t.through)
+				from = max(from, t.last+1)
 			}
 			if split[t.from] {
 				continue // what is not here may be in another partition
@@ -232,6 +232,14 @@ func (w *work) ends(ctx context.Context, l *look) error {
 		}
 	}
 	return nil
+}
+
+// reached says how far the copies in a partition go.
+func (p *part) reached(t *track) {
+	if t.last >= 0 {
+		t.through = t.last + 1
+		t.atLeast = t.atLeast || p.unsure && !p.tally.full
+	}
 }
 
 // left counts what is not copied yet where one read reaches the source's end:

@@ -245,7 +245,7 @@ func (c *counted) take(n *names, r *record) {
 	}
 	found, last := map[string]bool{}, ""
 	for _, h := range r.headers {
-		if slices.ContainsFunc(n.known, func(k mover.Header) bool { return k.Offset == h.Key }) {
+		if n.offset(h.Key) {
 			found[h.Key], last = true, h.Key
 		}
 	}

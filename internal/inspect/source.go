@@ -99,7 +99,7 @@ func (w *work) evidence(ctx context.Context, l *look) error {
 	if l.source == nil {
 		for _, p := range l.parts {
 			for _, t := range p.tally.tracks {
-				t.through = t.last + 1
+				p.reached(t)
 			}
 		}
 		return nil

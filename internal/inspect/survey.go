@@ -28,6 +28,9 @@ const (
 	// stepsBack is how often a sample at the end is repeated further back until
 	// it holds a copy, each time eight times as far.
 	stepsBack = 5
+	// stepsBetween is how often the stretch between the last sample with a copy
+	// and the first one without is halved then.
+	stepsBetween = 12
 )
 
 // record is what is kept of one record.
@@ -68,6 +71,8 @@ type part struct {
 	tally *tally
 	// compared with the source, and how many of them were equal.
 	compared, equal int64
+	// unsure: copies may stand behind the last one that the samples show.
+	unsure bool
 	// lastData is the last record that a consumer could be given.
 	lastData *record
 }
@@ -107,6 +112,11 @@ func newNames(given string) *names {
 // added reports whether some mover adds a header of this name.
 func (n *names) added(name string) bool { return n.all[name] }
 
+// offset reports whether a header of this name holds source offsets.
+func (n *names) offset(name string) bool {
+	return slices.ContainsFunc(n.known, func(h mover.Header) bool { return h.Offset == name })
+}
+
 // marked reports whether a record has the offset header of some mover.
 func (n *names) marked(r *record) bool {
 	for _, h := range n.known {
@@ -141,24 +151,29 @@ func (n *names) keep(e *batch.Entry, stable int64, wide, content bool) record {
 	return r
 }
 
-// take makes a sample of a stretch: its first and its last records. The first
-// and the last record that a consumer could be given get their fingerprints.
+// take makes a sample of a stretch: its first and its last records, and its last
+// copy. The first and the last record that a consumer could be given get their
+// fingerprints, and so does the copy.
 func (n *names) take(s *stretch, p *part) sample {
 	out := sample{from: s.from, next: s.next}
-	first, last := -1, -1
+	first, last, mark := -1, -1, -1
 	for i := range s.recs {
-		if s.recs[i].Kind == batch.Data {
-			if first < 0 {
-				first = i
-			}
-			last = i
+		if s.recs[i].Kind != batch.Data {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		last = i
+		if slices.ContainsFunc(s.recs[i].Headers, func(h batch.RecordHeader) bool { return n.offset(h.Key) }) {
+			mark = i
 		}
 	}
 	for i := range s.recs {
-		if i >= n.kept/2 && i < len(s.recs)-n.kept/2 && i != first && i != last {
+		if i >= n.kept/2 && i < len(s.recs)-n.kept/2 && i != first && i != last && i != mark {
 			continue
 		}
-		out.recs = append(out.recs, n.keep(&s.recs[i], p.bounds.Stable, p.wide, i == first || i == last))
+		out.recs = append(out.recs, n.keep(&s.recs[i], p.bounds.Stable, p.wide, i == first || i == last || i == mark))
 	}
 	return out
 }
@@ -205,8 +220,20 @@ func (w *work) survey(ctx context.Context, parts []*part) error {
 			return err
 		}
 	}
+	for range stepsBetween {
+		places, owners = nil, nil
+		for _, p := range parts {
+			if lo, hi := w.tail(p); p.err == nil && lo < hi {
+				ask(p, lo+(hi-lo)/2)
+			}
+		}
+		if err := w.sampleAll(ctx, places, owners); err != nil {
+			return err
+		}
+	}
 	for _, p := range parts {
 		p.samples = ordered(p.samples)
+		p.unsure = w.unsure(p)
 		for i := range p.samples {
 			if r := p.samples[i].data(); r != nil {
 				p.lastData = r
@@ -231,11 +258,57 @@ func (w *work) lastOf(p *part, back int64) int64 {
 // record at all.
 func (w *work) endsInCopy(p *part) bool {
 	last := &p.samples[len(p.samples)-1]
-	marked := func(r record) bool { return r.kind == batch.Data && w.names.marked(&r) }
-	if slices.ContainsFunc(p.samples, func(s sample) bool { return slices.ContainsFunc(s.recs, marked) }) {
-		return slices.ContainsFunc(last.recs, marked)
+	if slices.ContainsFunc(p.samples, func(s sample) bool { return w.marked(&s) }) {
+		return w.marked(last)
 	}
 	return last.data() != nil
+}
+
+// marked reports whether a sample has a copy that is committed.
+func (w *work) marked(s *sample) bool {
+	return slices.ContainsFunc(s.recs, func(r record) bool { return r.kind == batch.Data && w.names.marked(&r) })
+}
+
+// tail is the stretch that was not read between the last sample with a copy and
+// the one behind it; empty when there is none, or no copy.
+func (w *work) tail(p *part) (from, to int64) {
+	from = -1
+	for i := range p.samples {
+		if s := &p.samples[i]; s.next > from && w.marked(s) {
+			from = s.next
+		}
+	}
+	if from < 0 {
+		return 0, 0
+	}
+	to = from
+	for i := range p.samples {
+		if s := &p.samples[i]; s.from > from && (to == from || s.from < to) {
+			to = s.from
+		}
+	}
+	for i := range p.samples {
+		if s := &p.samples[i]; s.from <= from && s.next > from {
+			return from, from // it was read: there is no copy
+		}
+	}
+	return from, to
+}
+
+// unsure reports whether something behind the last copy that was seen was not
+// read: a copy may stand there.
+func (w *work) unsure(p *part) bool {
+	read := int64(-1)
+	for i := range p.samples { // in their order
+		s := &p.samples[i]
+		switch {
+		case w.marked(s):
+			read = s.next
+		case s.from == read:
+			read = s.next
+		}
+	}
+	return read >= 0 && read < min(p.bounds.End, p.bounds.Stable)
 }
 
 // sampleAll reads places of a wave and keeps what they hold.

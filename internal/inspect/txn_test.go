@@ -32,8 +32,6 @@ func (n *node) transactional(id string, end *kgo.TransactionEndTry, records ...*
 	}
 }
 
-func ending(commit kgo.TransactionEndTry) *kgo.TransactionEndTry { return &commit }
-
 // Aborted records of the source are no records that the mover left out, and
 // aborted copies are no copies; both are counted, and so is what is not decided.
 func TestTransactions(t *testing.T) {
@@ -42,13 +40,13 @@ func TestTransactions(t *testing.T) {
 	src, tgt := newNode(t, "old"), newNode(t, "new")
 	src.topic("orders", 1)
 	tgt.topic("orders", 1)
-	src.transactional("a", ending(kgo.TryCommit), plain("orders", 0, 0, 40)...)  // 0 to 39, marker 40
-	src.transactional("a", ending(kgo.TryAbort), plain("orders", 0, 41, 60)...)  // 41 to 59, marker 60
-	src.transactional("a", ending(kgo.TryCommit), plain("orders", 0, 61, 90)...) // 61 to 89, marker 90
-	src.transactional("a", ending(kgo.TryAbort), plain("orders", 0, 91, 95)...)  // 91 to 94, marker 95
-	tgt.transactional("m", ending(kgo.TryCommit), armory.copies("orders", 0, 0, 0, 40)...)
-	tgt.transactional("m", ending(kgo.TryAbort), armory.copies("orders", 0, 0, 61, 70)...)
-	tgt.transactional("m", ending(kgo.TryCommit), armory.copies("orders", 0, 0, 61, 90)...)
+	src.transactional("a", new(kgo.TryCommit), plain("orders", 0, 0, 40)...)  // 0 to 39, marker 40
+	src.transactional("a", new(kgo.TryAbort), plain("orders", 0, 41, 60)...)  // 41 to 59, marker 60
+	src.transactional("a", new(kgo.TryCommit), plain("orders", 0, 61, 90)...) // 61 to 89, marker 90
+	src.transactional("a", new(kgo.TryAbort), plain("orders", 0, 91, 95)...)  // 91 to 94, marker 95
+	tgt.transactional("m", new(kgo.TryCommit), armory.copies("orders", 0, 0, 0, 40)...)
+	tgt.transactional("m", new(kgo.TryAbort), armory.copies("orders", 0, 0, 61, 70)...)
+	tgt.transactional("m", new(kgo.TryCommit), armory.copies("orders", 0, 0, 61, 90)...)
 
 	for _, full := range []bool{false, true} {
 		got := inspectOne(t, tgt, src, Ask{Topic: "orders"}, &Options{Full: full})
