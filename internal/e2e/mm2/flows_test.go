@@ -211,7 +211,7 @@ func (l *logs) twice() []int64 {
 func TestExactlyOnceMode(t *testing.T) {
 	tx, plain := part(kafkatest.Name(t, "tx"), 0), part(kafkatest.Name(t, "plain"), 0)
 	m := begin(t, kafkatest.MirrorOptions{
-		SourceAlias: "north", TargetAlias: "south", Topics: tx.Topic + "," + plain.Topic, Groups: "at-.*", Properties: alone,
+		SourceAlias: "left", TargetAlias: "right", Topics: tx.Topic + "," + plain.Topic, Groups: "at-.*", Properties: alone,
 		ExactlyOnce: true, SyncsOnTarget: true, Separator: "_",
 	})
 	m.src.k.CreateTopic(t, tx.Topic, 1, nil)
