@@ -31,6 +31,7 @@ type memLog struct {
 	salt  string
 	// size of the batches
 	batch     int
+	answer    int  // bytes, about; 0 is 300
 	shy       bool // answers empty unless asked to wait
 	compacted bool
 	requests  int
@@ -116,7 +117,7 @@ func (m *memLog) fetch(a batch.Ask) batch.Chunk {
 		return c
 	}
 	size := int64(max(1, m.batch))
-	for base := a.Offset / size * size; base < limit && len(c.Raw) < 300; base += size {
+	for base := a.Offset / size * size; base < limit && len(c.Raw) < max(300, m.answer); base += size {
 		raw := m.encode(base, min(base+size, limit), limit)
 		if last := m.lastIn(base, min(base+size, limit)); last < a.Offset {
 			continue // as a broker does: the first batch reaches the offset
