@@ -48,7 +48,7 @@ func Verify(ctx context.Context, p *Plan, in VerifyInput) (*VerifyReport, error)
 		return nil, err
 	}
 	if len(proofs) > 0 {
-		v.find(Note, "", "that nothing after the positions is missing or comes twice was shown when the plan was made; only the records of the proofs were looked at again")
+		v.find(Note, "", "the records of the proofs were read again; what follows the positions was not")
 	}
 	for _, name := range names {
 		r, ok := readings[name]
