@@ -22,7 +22,7 @@ const maxShown = 8
 
 // block is a look for a terminal.
 func (v *waitView) block(l *plan.Look) []string {
-	head := "waiting: " + heldText(l) + " held, " + durationText(l.Elapsed)
+	head := waitHead(l)
 	if v.limit > 0 {
 		head += " of " + durationText(v.limit)
 	}
@@ -46,7 +46,7 @@ func (v *waitView) block(l *plan.Look) []string {
 // line is a look for a log; a trouble is said in the first look that has it.
 func (v *waitView) line(l *plan.Look) string {
 	var b strings.Builder
-	b.WriteString("waiting: " + heldText(l) + " held, " + durationText(l.Elapsed))
+	b.WriteString(waitHead(l))
 	for _, t := range topicTexts(l) {
 		b.WriteString("; " + t)
 	}
@@ -62,6 +62,13 @@ func (v *waitView) line(l *plan.Look) string {
 		}
 	}
 	return b.String()
+}
+
+func waitHead(l *plan.Look) string {
+	if l.Positions == 0 {
+		return "waiting: nothing is held any more, " + durationText(l.Elapsed)
+	}
+	return "waiting: " + heldText(l) + " held, " + durationText(l.Elapsed)
 }
 
 // heldText is "3 positions of 2 groups".

@@ -79,6 +79,7 @@ type Task struct {
 	done  int64
 	total int64
 	began time.Time
+	drew  bool // a status line, in the place of the board's
 	stop  chan struct{}
 	ended chan struct{}
 }
@@ -140,11 +141,13 @@ func (t *Task) End() {
 	<-t.ended
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	t.p.erase()
 	if t.p.task == t {
 		t.p.task = nil
 	}
-	if t.p.board != nil && t.p.task == nil {
+	if t.drew {
+		t.p.erase()
+	}
+	if t.p.board != nil && t.p.task == nil && t.p.drawn == 0 {
 		t.p.board.redraw()
 	}
 }
@@ -192,6 +195,7 @@ func (p *Progress) write(t *Task) {
 		return
 	}
 	p.draw(s.text())
+	t.drew = true
 }
 
 // draw puts lines where the status lines were; p.mu is held.
