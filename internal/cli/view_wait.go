@@ -104,7 +104,7 @@ func topicText(t *plan.TopicProgress) string {
 	if t.Rate >= 0 {
 		text += ", " + rateText(t.Rate) + "/s"
 	}
-	if t.Left > 0 {
+	if t.Left >= time.Second {
 		text += ", about " + durationText(t.Left) + " left"
 	}
 	return text

@@ -116,7 +116,9 @@ func Await(ctx context.Context, in Input, o WaitInput) (*Plan, *Look, error) {
 		case !w.waits() && w.last == nil:
 			return b.plan, nil, nil
 		case !w.waits():
-			w.tell(false)
+			if w.last.Positions > 0 {
+				w.tell(false)
+			}
 			return b.plan, w.last, nil
 		}
 		over := w.over()
