@@ -19,7 +19,10 @@ const payloadShown = 200
 // is missing or comes twice.
 func (v planView) explain(p *plan.Plan) error {
 	for _, t := range p.Topics {
-		if len(t.OwnHeaders) > 0 && t.Evidence != "" {
+		switch {
+		case t.NoHeaders:
+			v.linef("%s: fingerprints leave out all headers", clean(t.Target))
+		case len(t.OwnHeaders) > 0 && t.Evidence != "":
 			v.linef("%s: fingerprints leave out %s", clean(t.Target), clean(strings.Join(t.OwnHeaders, ", ")))
 		}
 	}

@@ -127,7 +127,8 @@ func (b *builder) notePair(pairs map[[2]string]*Topic, it *item) {
 	}
 	if r := it.result; r != nil && r.Evidence != "" && pairs[k].Evidence == "" {
 		pairs[k].Evidence, pairs[k].Detected = r.Evidence, r.Detected
-		pairs[k].Header, pairs[k].Encoding, pairs[k].OwnHeaders = r.Marks.Header, r.Marks.Encoding, r.Marks.Own
+		m := &r.Marks
+		pairs[k].Header, pairs[k].Encoding, pairs[k].OwnHeaders, pairs[k].NoHeaders = m.Header, m.Encoding, m.Own, m.All
 	}
 }
 

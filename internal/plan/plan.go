@@ -170,6 +170,8 @@ type Topic struct {
 	Header     string             `json:"header,omitempty"`
 	Encoding   translate.Encoding `json:"encoding,omitempty"`
 	OwnHeaders []string           `json:"own_headers"`
+	// NoHeaders: the fingerprints leave out all headers.
+	NoHeaders bool `json:"no_headers,omitempty"`
 }
 
 // Verdict is what Apply would do with a group.

@@ -221,7 +221,7 @@ func (p *Plan) pair(q *Position) Topic {
 // before they were kept name the header in words only.
 func (t Topic) marks(o *Options) translate.Marks {
 	if t.OwnHeaders != nil {
-		return translate.Marks{Header: t.Header, Encoding: t.Encoding, Own: t.OwnHeaders}
+		return translate.Marks{Header: t.Header, Encoding: t.Encoding, Own: t.OwnHeaders, All: t.NoHeaders}
 	}
 	if t.Evidence != translate.KindHeader {
 		return translate.Marks{Own: []string{}}

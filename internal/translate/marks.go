@@ -13,17 +13,25 @@ type Marks struct {
 	// Own are the names of the headers that the fingerprints leave out, on both
 	// sides, sorted: the mover's own ones. Never nil.
 	Own []string
+	// All: the fingerprints leave out every header, as the mover changes them.
+	All bool
 }
 
 // owns reports whether fingerprints leave out headers of that name.
-func (m *Marks) owns(name string) bool { return slices.Contains(m.Own, name) }
+func (m *Marks) owns(name string) bool { return m.All || slices.Contains(m.Own, name) }
+
+// anyHeader is a name that nobody gives to a header of his own.
+const anyHeader = "\x00any"
 
 // marksOf writes down what ev leaves out. An evidence says it by a function,
 // and the names that it can say yes to are those of the known movers and its
 // own.
 func marksOf(ev evidence) Marks {
-	m := Marks{Own: []string{}}
-	var names []string
+	m := Marks{Own: []string{}, All: ev.own(anyHeader)}
+	if m.All {
+		return m
+	}
+	names := slices.Clone(moverHeaders)
 	if h, ok := ev.(*header); ok {
 		m.Header, m.Encoding = h.name, h.encoding
 		names = append(names, h.name)
