@@ -84,7 +84,7 @@ type joining struct {
 // their source partition the items stay, and why is kept.
 func (b *builder) join(ctx context.Context, k pairNames) error {
 	groups := b.joining(k)
-	req := &translate.TopicRequest{SourceTopic: b.sourceTopics[k.source], TargetTopic: b.targetTopics[k.target]}
+	req := &translate.JoinRequest{SourceTopic: b.sourceTopics[k.source], TargetTopic: b.targetTopics[k.target]}
 	for _, g := range groups {
 		at := map[int32]translate.At{}
 		for p, o := range g.have {
@@ -98,7 +98,7 @@ func (b *builder) join(ctx context.Context, k pairNames) error {
 			b.event(Event{Stage: "reading topic " + k.target, Done: done, Total: total})
 		}
 	}
-	answers, err := translate.TranslateTopic(ctx, b.in.From.Log, b.in.To.Log, req, &opts)
+	answers, err := translate.Join(ctx, b.in.From.Log, b.in.To.Log, req, &opts)
 	if err != nil {
 		return fmt.Errorf("translating: %w", err)
 	}

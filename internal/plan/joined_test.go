@@ -273,7 +273,7 @@ func TestMergedWait(t *testing.T) {
 	if g := p.Group("app"); g.Verdict != VerdictApply || g.Positions[0].Outcome != translate.AtEnd || g.Positions[0].After.Offset != 21 {
 		t.Fatalf("group: %s %s %+v", g.Verdict, g.Detail, g.Positions[0])
 	}
-	if len(looks) == 0 || looks[0] != "10 of 11" {
+	if len(looks) == 0 || looks[0] != "20 of 21" {
 		t.Errorf("looks: %v", looks)
 	}
 }

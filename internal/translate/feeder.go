@@ -28,6 +28,7 @@ type feeder struct {
 	// highest copied one.
 	reached, top int64
 	running      string // where a pass is running, "" nowhere
+	first        int64  // the lowest copied one that is still there
 
 	// missing is the first record above reached, below the highest position,
 	// that is not on the target; -1 none. missingAborted is that of aborted
@@ -36,11 +37,20 @@ type feeder struct {
 	missingWhy              string
 	// skips: the mover leaves out aborted records.
 	copiesAborted, skipsAborted bool
-	// gaps counts by cut the records from there to the next cut that all target
-	// partitions have passed and none has; unknown, those of which that is not
-	// known.
-	gaps    []int64
-	unknown bool
+	// gaps counts by cut the records from there on that all target partitions
+	// have passed and none has, late those that only some have passed; unknown:
+	// of some that is not known.
+	gaps, late []int64
+	unknown    bool
+	// astray counts by cut those that they have passed, but only just, while
+	// other target partitions have nothing of this source partition yet.
+	astray []int64
+	// below has by cut the greatest record below it that none has though they
+	// have passed it, -1 none.
+	below []int64
+	// pending are records that a compacted target has not, by key, until one of
+	// a higher offset that it has makes up for them.
+	pending map[[16]byte][]int64
 	differs *contentError
 	read    int64
 }
@@ -62,7 +72,10 @@ func newFeeder(t *joint, sd *side) *feeder {
 	}
 	slices.Sort(f.cuts)
 	f.cuts = slices.Compact(f.cuts)
-	f.gaps = make([]int64, len(f.cuts))
+	f.gaps, f.late = make([]int64, len(f.cuts)), make([]int64, len(f.cuts))
+	f.pending = map[[16]byte][]int64{}
+	f.astray = make([]int64, len(f.cuts))
+	f.below = slices.Repeat([]int64{-1}, len(f.cuts))
 	f.solver = newSolver(req, t.opt, sd, &side{rounds: t.r, of: onTarget, part: req.Target})
 	floor := sd.bounds.End
 	if len(f.cuts) > 0 {
@@ -90,21 +103,27 @@ func (f *feeder) gather() {
 		if fl == nil {
 			continue
 		}
-		come := fl.last.h
-		if f.t.opt.CopyComplete {
-			come = fl.top
-		}
-		if len(f.over) == 0 || come < f.reached {
-			f.reached = come
+		if len(f.over) == 0 || fl.last.h < f.reached {
+			f.reached = fl.last.h
 		}
 		if fl.top > fl.last.h && f.running == "" {
 			f.running = fmt.Sprintf("source partition %d on %s: the mover went back: the copy had reached source offset %d and now ends at %d",
 				f.side.part.Partition, s.side.part, fl.top, fl.last.h)
 		}
+		if len(f.over) == 0 || fl.first.h < f.first {
+			f.first = fl.first.h
+		}
 		f.top = max(f.top, fl.top)
 		f.over = append(f.over, s.side.part.Partition)
 	}
+	if f.t.opt.CopyComplete {
+		f.reached = f.top // nothing is on its way any more
+	}
 }
+
+// overtaken is how far a record can be behind later ones of its source partition
+// that went to other target partitions: producers send to each by itself.
+const overtaken = 4096
 
 // wants reports whether the copy must have reached the positions and be
 // complete behind them: a partition on which no group has a position does not
@@ -118,10 +137,13 @@ func (f *feeder) compare(ctx context.Context) error {
 		return nil // another incarnation: refused
 	}
 	low, high := f.cuts[0], f.cuts[len(f.cuts)-1]
-	from, to := min(low, f.reached+1), max(high, f.reached+1)
+	from, to := min(low, f.reached+1), max(high, f.top+1)
 	if f.t.opt.Quick {
 		from = f.reached + 1
 		to = high
+	}
+	if f.canBeOvertaken() {
+		from -= overtaken
 	}
 	st := f.side.stream(from, to)
 	for {
@@ -129,60 +151,111 @@ func (f *feeder) compare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if e == nil {
+		if e == nil || f.differs != nil {
 			break
 		}
 		f.take(e, st.undecided(e))
-		if f.differs != nil {
-			return nil
-		}
 	}
 	f.read = st.read
-	for i := len(f.gaps) - 2; i >= 0; i-- {
-		f.gaps[i] += f.gaps[i+1]
-	}
+	f.finish()
 	if f.missingAborted >= 0 && !f.copiesAborted && !f.skipsAborted {
 		return f.lookBack(ctx)
 	}
 	return nil
 }
 
-func (f *feeder) take(e *batch.Entry, undecided bool) {
-	if s, ok := f.samples[e.Offset]; ok && s.fingerprint != batch.Fingerprint(e.Key, e.Value, e.Headers, f.t.ev.offset.own) {
-		f.differs = &contentError{source: e.Offset, target: s.pos}
+// finish counts what nothing has made up for.
+func (f *feeder) finish() {
+	for _, offsets := range f.pending {
+		for _, offset := range offsets {
+			f.absent(offset)
+		}
 	}
+	for i := len(f.cuts) - 2; i >= 0; i-- {
+		f.gaps[i] += f.gaps[i+1]
+		f.late[i] += f.late[i+1]
+		f.astray[i] += f.astray[i+1]
+	}
+	for i := 1; i < len(f.cuts); i++ {
+		f.below[i] = max(f.below[i], f.below[i-1])
+	}
+}
+
+// canBeOvertaken: there is more than one partition to go to, and the mover may
+// still be at it.
+func (f *feeder) canBeOvertaken() bool { return len(f.t.sinks) > 1 && !f.t.opt.CopyComplete }
+
+// absent takes a committed record that is on no target partition.
+func (f *feeder) absent(offset int64) {
+	if offset > f.reached && offset < f.cuts[len(f.cuts)-1] {
+		f.miss(offset, fmt.Sprintf("source offset %d is not on the target", offset))
+	}
+	i, found := slices.BinarySearch(f.cuts, offset)
+	if next := i; offset <= f.reached && f.canBeOvertaken() && (offset > f.first || !f.t.trimmed()) {
+		if found {
+			next++
+		}
+		if next < len(f.cuts) {
+			f.below[next] = max(f.below[next], offset)
+		}
+	}
+	if !found {
+		i--
+	}
+	switch {
+	case i < 0:
+	case offset <= f.reached && offset > f.reached-overtaken && f.canBeOvertaken() && len(f.over) < len(f.t.sinks):
+		f.astray[i]++
+	case offset <= f.reached:
+		f.gaps[i]++
+	case offset < f.top:
+		f.late[i]++
+	}
+}
+
+// take looks at one record of the source.
+func (f *feeder) take(e *batch.Entry, undecided bool) {
 	in, known := f.have.has(e.Offset)
 	aborted := e.Kind == batch.AbortedData
-	f.copiesAborted = f.copiesAborted || in && aborted
 	switch {
 	case in:
-	case e.Offset > f.reached && undecided:
+		f.found(e, aborted)
+	case undecided && e.Offset > f.reached:
 		f.miss(e.Offset, fmt.Sprintf("the transaction of source offset %d is still open", e.Offset))
-	case e.Offset > f.reached && aborted:
+	case undecided:
+	case aborted && e.Offset > f.reached:
 		if f.missingAborted < 0 {
 			f.missingAborted = e.Offset
 		}
-	case e.Offset > f.reached && !known:
-		f.miss(e.Offset, fmt.Sprintf("whether source offset %d is on the target is not known, for want of memory", e.Offset))
-	case e.Offset > f.reached:
-		f.miss(e.Offset, fmt.Sprintf("source offset %d is not on the target", e.Offset))
 	case aborted:
 		f.skipsAborted = f.skipsAborted || known && f.target().Known && !f.target().Compacted
+	case !known && e.Offset > f.reached:
+		f.miss(e.Offset, fmt.Sprintf("whether source offset %d is on the target is not known, for want of memory", e.Offset))
 	case !known:
-		f.unknown = true
-	case !undecided && e.Offset >= f.cuts[0]:
-		i, found := slices.BinarySearch(f.cuts, e.Offset)
-		if !found {
-			i--
-		}
-		f.gaps[i]++
+		f.unknown = f.unknown || e.Offset >= f.cuts[0]
+	case f.target().Compacted && e.Key != nil && f.t.spend(keyStretches):
+		k := fingerKey(e.Key)
+		f.pending[k] = append(f.pending[k], e.Offset)
+	default:
+		f.absent(e.Offset)
+	}
+}
+
+// found takes a record that is on the target.
+func (f *feeder) found(e *batch.Entry, aborted bool) {
+	if s, ok := f.samples[e.Offset]; ok && s.fingerprint != batch.Fingerprint(e.Key, e.Value, e.Headers, f.t.ev.offset.own) {
+		f.differs = &contentError{source: e.Offset, target: s.pos}
+	}
+	f.copiesAborted = f.copiesAborted || aborted
+	if len(f.pending) > 0 && !aborted && e.Key != nil {
+		delete(f.pending, fingerKey(e.Key))
 	}
 }
 
 func (f *feeder) target() *topic.Config { return &f.t.req.TargetTopic.Config }
 
 func (f *feeder) miss(offset int64, why string) {
-	if f.missing < 0 {
+	if f.missing < 0 || offset < f.missing {
 		f.missing, f.missingWhy = offset, why
 	}
 }
@@ -223,10 +296,32 @@ func (f *feeder) incomplete(s int64) string {
 	switch {
 	case f.missing >= 0 && f.missing < s:
 		return f.missingWhy
+	case f.behind(s) >= 0:
+		return fmt.Sprintf("source offset %d is on no target partition, while later ones are: still on its way, or left out", f.behind(s))
+	case f.strays(s) > 0:
+		return fmt.Sprintf("%s at or above the position on no target partition, while later ones are: still on the way, or left out", counted(f.strays(s), ""))
 	case f.missingAborted >= 0 && f.missingAborted < s && (f.copiesAborted || !f.skipsAborted):
 		return fmt.Sprintf("source offset %d, of an aborted transaction, is not on the target, and this mover is not known to leave those out", f.missingAborted)
 	}
 	return ""
+}
+
+// behind is a record closely below s that is not on the target though later ones
+// are, -1 none.
+func (f *feeder) behind(s int64) int64 {
+	if i, found := slices.BinarySearch(f.cuts, s); found && f.below[i] >= s-overtaken {
+		return f.below[i]
+	}
+	return -1
+}
+
+// strays counts the records at or above s that may be on their way to a target
+// partition that has none of this source partition yet.
+func (f *feeder) strays(s int64) int64 {
+	if i, found := slices.BinarySearch(f.cuts, s); found {
+		return f.astray[i]
+	}
+	return 0
 }
 
 // copiedThrough is the source offset below which everything is on the target,

@@ -13,7 +13,7 @@ import (
 // The reasons of copies whose partitions do not correspond one to one.
 const (
 	// ReasonSourcePartitions refuses a position on one source partition, as
-	// records of others are on the target partition too: TranslateTopic answers.
+	// records of others are on the target partition too: Join answers.
 	ReasonSourcePartitions Reason = "source-partitions"
 	// ReasonNoSourcePartition refuses, as records do not say of which source
 	// partition they are.
@@ -30,11 +30,11 @@ type At struct {
 	Epoch  int32
 }
 
-// TopicRequest asks for positions on all partitions of a target topic whose
+// JoinRequest asks for positions on all partitions of a target topic whose
 // partitions do not correspond one to one to those of the source topic: records
 // of several source partitions are in one, or those of one are spread over
 // several. Partitions of both topics must be filled in.
-type TopicRequest struct {
+type JoinRequest struct {
 	SourceTopic, TargetTopic topic.Topic
 	// Positions of each group by source partition; what is missing has no
 	// commit.
@@ -57,7 +57,7 @@ type Feed struct {
 	Over []int32 `json:"over"`
 }
 
-// TranslateTopic answers for every group and every partition of the target
+// Join answers for every group and every partition of the target
 // topic: out[i][q] is for req.Positions[i] on target partition q. It is for
 // copies whose records name their source partition in a header; where they do
 // not, every answer is refused with ReasonNoSourcePartition, which says what is
@@ -71,7 +71,7 @@ type Feed struct {
 // The target topic is read once from start to end, and the source from the
 // lowest position on. Memory is bounded by Options.MaxStretches. The error is the
 // context's or that of a whole request to a log.
-func TranslateTopic(ctx context.Context, source, target Log, req *TopicRequest, opts *Options) ([]map[int32]*Result, error) {
+func Join(ctx context.Context, source, target Log, req *JoinRequest, opts *Options) ([]map[int32]*Result, error) {
 	opt := withDefaults(opts)
 	t := newJoint(source, target, req, &opt)
 	no, err := t.solve(ctx)
@@ -86,9 +86,9 @@ func TranslateTopic(ctx context.Context, source, target Log, req *TopicRequest, 
 	return t.out, nil
 }
 
-// joint is one TranslateTopic.
+// joint is one Join.
 type joint struct {
-	req     *TopicRequest
+	req     *JoinRequest
 	opt     *Options
 	source  Log
 	r       *rounds
@@ -101,7 +101,7 @@ type joint struct {
 	out     []map[int32]*Result
 }
 
-func newJoint(source, target Log, req *TopicRequest, opt *Options) *joint {
+func newJoint(source, target Log, req *JoinRequest, opt *Options) *joint {
 	t := &joint{req: req, opt: opt, source: source, r: newRounds(source, target), feeders: map[int32]*feeder{}}
 	t.budget.left.Store(int64(opt.MaxStretches))
 	t.order = slices.Sorted(slices.Values(req.SourceTopic.Partitions))
@@ -208,6 +208,11 @@ func (t *joint) highest() int64 {
 		top = max(top, f.side.bounds.End)
 	}
 	return top
+}
+
+// trimmed reports whether the target has lost its first records.
+func (t *joint) trimmed() bool {
+	return slices.ContainsFunc(t.sinks, func(s *sink) bool { return s.side.bounds.Start > 0 })
 }
 
 // spend takes memory of n stretches from the budget, or gives it back.

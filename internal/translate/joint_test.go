@@ -104,7 +104,7 @@ func randomMix(r *rand.Rand) (src, tgt *mixLog) {
 	return src, tgt
 }
 
-func TestTranslateTopicIsTheDefinition(t *testing.T) {
+func TestJoinIsTheDefinition(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	outcomes := map[Outcome]int{}
@@ -134,8 +134,8 @@ func TestTranslateTopicIsTheDefinition(t *testing.T) {
 	}
 }
 
-// TestTranslateTopic shows what each situation is called.
-func TestTranslateTopic(t *testing.T) {
+// TestJoin shows what each situation is called.
+func TestJoin(t *testing.T) {
 	t.Parallel()
 	seq := func(from, to int64) (out []int64) {
 		for h := from; h < to; h++ {
@@ -225,7 +225,17 @@ func TestTranslateTopic(t *testing.T) {
 		"one into two, what is missing is above the position": {
 			targets: 2, source: []int{10}, at: map[int32]int64{0: 5},
 			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 2, 4, 6, 8); tgt.copy(1, 0, 1, 3) },
-			want: []Outcome{Exact, AtEnd}, t: []int64{3, 2}, again: []int64{0, 0},
+			want: []Outcome{ExactUnproven, ExactUnproven}, t: []int64{3, 2}, again: []int64{0, 0}, text: "2 records of source partition 0 at or above 5",
+		},
+		"one into two, what is missing is above all copies": {
+			targets: 2, source: []int{10}, at: map[int32]int64{0: 5},
+			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 2, 4, 6); tgt.copy(1, 0, 1, 3, 5) },
+			want: []Outcome{Exact, Exact}, t: []int64{3, 2}, again: []int64{0, 0},
+		},
+		"one into two, and the mover has ended": {
+			targets: 2, source: []int{10}, at: map[int32]int64{0: 5}, opt: Options{CopyComplete: true},
+			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 2, 4, 6, 8); tgt.copy(1, 0, 1, 3) },
+			want: []Outcome{Refused, AtEnd}, t: []int64{3, 2}, reason: ReasonLoss, text: "source partition 0: 2 records at or above 5",
 		},
 		"one into two, one record is nowhere": {
 			targets: 2, source: []int{10}, at: map[int32]int64{0: 5},
@@ -236,6 +246,34 @@ func TestTranslateTopic(t *testing.T) {
 			targets: 2, source: []int{10}, at: map[int32]int64{0: 5}, opt: Options{Quick: true},
 			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 2, 4, 8); tgt.copy(1, 0, 1, 3, 5, 7, 9) },
 			want: []Outcome{ExactUnproven, ExactUnproven}, t: []int64{3, 2}, text: "--quick",
+		},
+		"compaction took one that a later one makes up for": { // keys are offsets modulo 7
+			targets: 2, source: []int{16}, at: map[int32]int64{0: 4},
+			fill: func(_, tgt *mixLog) {
+				tgt.compacted = true
+				tgt.copy(0, 0, 0, 2, 6, 8, 10, 12, 14)
+				tgt.copy(1, 0, 1, 3, 7, 9, 11, 13, 15) // 4 and 5 are gone, 11 and 12 are there
+			},
+			want: []Outcome{Exact, Exact}, t: []int64{2, 2}, again: []int64{0, 0},
+		},
+		"compaction and one that nothing makes up for": {
+			targets: 2, source: []int{16}, at: map[int32]int64{0: 4},
+			fill: func(_, tgt *mixLog) {
+				tgt.compacted = true
+				tgt.copy(0, 0, 0, 2, 4, 6, 8, 12, 14) // 10 is gone, of the key of 3 and 17
+				tgt.copy(1, 0, 1, 3, 5, 7, 9, 11, 13, 15)
+			},
+			want: []Outcome{Refused, Exact}, t: []int64{2, 2}, reason: ReasonLoss, text: "source partition 0: 1 record",
+		},
+		"in one of two, and one record is nowhere": {
+			targets: 2, source: []int{10, 10}, at: map[int32]int64{0: 5, 1: 5},
+			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 1, 2, 3, 4, 5, 7, 8, 9); tgt.copy(1, 1, seq(0, 10)...) },
+			want: []Outcome{Hold, Hold}, reason: ReasonNotCopied, text: "1 record is at or above the position on no target partition",
+		},
+		"in one of two, one record is nowhere, and the mover has ended": {
+			targets: 2, source: []int{10, 10}, at: map[int32]int64{0: 5, 1: 5}, opt: Options{CopyComplete: true},
+			fill: func(_, tgt *mixLog) { tgt.copy(0, 0, 0, 1, 2, 3, 4, 5, 7, 8, 9); tgt.copy(1, 1, seq(0, 10)...) },
+			want: []Outcome{Refused, Exact}, t: []int64{5, 5}, reason: ReasonLoss, text: "source partition 0: 1 record",
 		},
 		"a pass is running": {
 			targets: 1, source: []int{10, 10}, at: map[int32]int64{0: 5, 1: 5},
@@ -316,7 +354,7 @@ func TestTranslateTopic(t *testing.T) {
 			said := ""
 			for q, want := range c.want {
 				r := got[int32(q)]
-				if r.Outcome != want || c.t != nil && r.T != c.t[q] || c.again != nil && r.Repeats != c.again[q] {
+				if r.Outcome != want || len(c.t) > q && r.T != c.t[q] || len(c.again) > q && r.Repeats != c.again[q] {
 					t.Errorf("partition %d: %s (%s) T=%d repeats=%d: %s; want %s at %v, %v repeats", q, r.Outcome, r.Reason, r.T, r.Repeats, r.Detail, want, c.t, c.again)
 				}
 				if (want == Hold || want == Refused) && r.Reason != c.reason {
@@ -331,9 +369,9 @@ func TestTranslateTopic(t *testing.T) {
 	}
 }
 
-// TestTranslateTopicEncodings: each way in which movers name offset and
+// TestJoinEncodings: each way in which movers name offset and
 // partition, with the neighbours in the proof.
-func TestTranslateTopicEncodings(t *testing.T) {
+func TestJoinEncodings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		header    string

@@ -1,15 +1,12 @@
 package translate
 
 import (
-	"cmp"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 
-	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/topic"
 )
 
@@ -121,7 +118,7 @@ func counted(n int64, what string) string {
 func list(ps []int32) string {
 	words := make([]string, len(ps))
 	for i, p := range ps {
-		words[i] = fmt.Sprint(p)
+		words[i] = strconv.Itoa(int(p))
 	}
 	if n := len(words); n > 1 {
 		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
@@ -170,7 +167,7 @@ func (t *joint) refusal(r *Result, s *sink, at map[int32]At) bool {
 		case !has:
 			r.refuse(ReasonSourceUnset,
 				fmt.Sprintf("%s holds records of source partition %d, on which the group has no position: it would read them from wherever its other records stand", s.side.part, p),
-				fmt.Sprintf("commit a position on %s for the group on the source (at its end or its start, as its application would begin there), and plan again", f.side.part))
+				fmt.Sprintf("commit a position on %s for the group on the source (at its end or its start, as its application would begin there) or select that partition too, and plan again", f.side.part))
 		case f.top >= f.side.bounds.End:
 			r.refuse(ReasonIncarnation,
 				fmt.Sprintf("the target holds a copy of offset %d of source partition %d, which ends at %d", f.top, p, f.side.bounds.End),
@@ -283,11 +280,11 @@ func (t *joint) caveats(r *Result, s *sink, at map[int32]At) {
 		}
 		r.Proof.ReadSource += f.read
 		cut, _ := slices.BinarySearch(f.cuts, a.Offset)
-		switch n := f.gaps[cut]; {
+		switch n := f.late[cut]; {
 		case f.unknown:
 			doubt("whether records of source partition %d are missing on the target could not be judged within the memory that may be used", p)
-		case n > 0 && f.target().Compacted:
-			doubt("%s of source partition %d at or above %d: on no target partition, which compaction may have done", number(n), p, a.Offset)
+		case n > 0:
+			doubt("%s of source partition %d at or above %d: on no target partition, while %d is on one: still on the way, or lost", number(n), p, a.Offset, f.top)
 		}
 	}
 }
@@ -296,7 +293,7 @@ func (t *joint) caveats(r *Result, s *sink, at map[int32]At) {
 // partition, though all have passed them. It is said on the first one that holds
 // records of that source partition.
 func (t *joint) lost(r *Result, s *sink, at map[int32]At) {
-	if t.opt.Quick || t.req.TargetTopic.Config.Compacted {
+	if t.opt.Quick {
 		return
 	}
 	for _, p := range feeding(r.Feeds) {
@@ -315,116 +312,4 @@ func (t *joint) lost(r *Result, s *sink, at map[int32]At) {
 			fmt.Sprintf("source partition %d: %s at or above %d would be skipped: on no partition of topic %s any more, or never copied", p, number(n), a.Offset, t.req.TargetTopic.Name),
 			"copy them again, or accept that with --accept-loss")
 	}
-}
-
-// neighbour is a copy next to a position, to be shown beside its original.
-type neighbour struct {
-	r      *Result
-	of     **Seen
-	target *Seen
-	from   place
-}
-
-// show fills the proofs: the copies either side of each T, and the source
-// records that they are copies of.
-func (t *joint) show(ctx context.Context) error {
-	if t.ev == nil {
-		return nil
-	}
-	found := map[int32][]neighbour{} // by source partition
-	mu := sync.Mutex{}
-	err := forEach(ctx, t.r, t.opt.Parallel, t.sinks, func(s *sink) error {
-		for _, answers := range t.out {
-			r := answers[s.side.part.Partition]
-			if r.T < 0 {
-				continue
-			}
-			all, err := t.besides(ctx, s, r)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			for _, n := range all {
-				found[n.from.partition] = append(found[n.from.partition], n)
-			}
-			mu.Unlock()
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	mine := func(f *feeder) []neighbour { return found[f.side.part.Partition] }
-	if err := forEach(ctx, t.r, t.opt.Parallel, t.feederList(), func(f *feeder) error { return t.originals(ctx, f, mine(f)) }); err != nil {
-		return err
-	}
-	// A position stands beside copies of two source partitions, so that only
-	// now all of it is compared.
-	for _, f := range t.feederList() {
-		for _, n := range mine(f) {
-			if seen := *n.of; seen != nil && seen.Fingerprint != n.target.Fingerprint {
-				n.r.T = -1
-				n.r.refuse(ReasonIncarnation, fmt.Sprintf("source partition %d: %s", n.from.partition, &contentError{source: n.from.h, target: n.target.Offset}), otherContent)
-			}
-		}
-	}
-	return nil
-}
-
-const otherContent = "the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records"
-
-// besides finds the copies either side of a position.
-func (t *joint) besides(ctx context.Context, s *sink, r *Result) ([]neighbour, error) {
-	from := map[int64]place{}
-	before, at, err := s.side.around(ctx, r.T, func(st *stretch, i int) (bool, error) {
-		e := &st.recs[i]
-		if e.Kind != batch.Data {
-			return false, nil
-		}
-		o, ok, err := t.origin(&e.Record)
-		from[e.Offset] = o
-		return ok, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []neighbour
-	p := &r.Proof
-	if before != nil {
-		o := from[before.Offset]
-		p.TargetBefore = t.seen(before, o.h, o.partition)
-		out = append(out, neighbour{r, &p.SourceBefore, p.TargetBefore, o})
-	}
-	if at != nil {
-		o := from[at.Offset]
-		p.TargetAt = t.seen(at, o.h, o.partition)
-		out = append(out, neighbour{r, &p.SourceAt, p.TargetAt, o})
-	}
-	return out, nil
-}
-
-// originals reads the source records of copies.
-func (t *joint) originals(ctx context.Context, f *feeder, all []neighbour) error {
-	slices.SortFunc(all, func(a, b neighbour) int { return cmp.Compare(a.from.h, b.from.h) })
-	for _, n := range all {
-		e, err := f.side.record(ctx, n.from.h)
-		if err != nil {
-			return err
-		}
-		if e == nil || e.Kind == batch.Marker {
-			n.r.Proof.Missing = append(n.r.Proof.Missing, fmt.Sprintf("offset %d of source partition %d is not there any more (compaction or retention)", n.from.h, n.from.partition))
-			continue
-		}
-		*n.of = t.seen(e, -1, n.from.partition)
-	}
-	return nil
-}
-
-func (t *joint) seen(e *batch.Entry, h int64, partition int32) *Seen {
-	fp := batch.Fingerprint(e.Key, e.Value, e.Headers, t.ev.offset.own)
-	out := &Seen{Offset: e.Offset, Timestamp: e.Timestamp, Fingerprint: hex.EncodeToString(fp[:]), SourceOffset: h, SourcePartition: &partition}
-	if t.opt.Payload {
-		out.Key, out.Value = slices.Clone(e.Key), slices.Clone(e.Value)
-	}
-	return out
 }

@@ -31,7 +31,8 @@ type mixLog struct {
 	penc   mover.Encoding
 	salt   string
 	// bare leaves the partition header away.
-	bare bool
+	bare      bool
+	compacted bool
 }
 
 func newMix(copies bool, partitions int) *mixLog {
@@ -44,7 +45,7 @@ func newMix(copies bool, partitions int) *mixLog {
 }
 
 func (m *mixLog) topic(id byte) topic.Topic {
-	t := topic.Topic{Name: m.name, ID: topic.ID{id}, Config: topic.Config{Known: true}}
+	t := topic.Topic{Name: m.name, ID: topic.ID{id}, Config: topic.Config{Known: true, Compacted: m.compacted}}
 	for p := range int32(len(m.cells)) {
 		t.Partitions = append(t.Partitions, p)
 	}
@@ -176,11 +177,11 @@ func (m *mixLog) copy(to, from int32, hs ...int64) {
 // askTopic translates one group.
 func askTopic(t testing.TB, src, tgt *mixLog, at map[int32]int64, opt *Options) map[int32]*Result {
 	t.Helper()
-	req := &TopicRequest{SourceTopic: src.topic(1), TargetTopic: tgt.topic(2), Positions: []map[int32]At{{}}}
+	req := &JoinRequest{SourceTopic: src.topic(1), TargetTopic: tgt.topic(2), Positions: []map[int32]At{{}}}
 	for p, s := range at {
 		req.Positions[0][p] = At{s, -1}
 	}
-	out, err := TranslateTopic(t.Context(), src, tgt, req, opt)
+	out, err := Join(t.Context(), src, tgt, req, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

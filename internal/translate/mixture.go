@@ -114,7 +114,7 @@ func (m *mixture) stands(p int32, s int64) (out []stand, wanted int64) {
 	slices.Sort(want)
 	want = slices.Compact(want)
 	// From the last one backwards: what comes first must be the lowest.
-	for k := len(at) - 1; k >= 0; k-- {
+	for k, i := range slices.Backward(at) {
 		if offsets[k] != want[0] || !inOrder(offsets[k:], want) {
 			continue
 		}
@@ -122,7 +122,7 @@ func (m *mixture) stands(p int32, s int64) (out []stand, wanted int64) {
 		if k > 0 {
 			first = at[k-1] + 1
 		}
-		out = append(out, stand{first, at[k]})
+		out = append(out, stand{first, i})
 	}
 	return out, int64(len(want))
 }

@@ -155,7 +155,7 @@ type Result struct {
 	// LagBefore and LagAfter are the log end minus S and minus T; -1 unknown.
 	LagBefore, LagAfter int64
 	// Feeds are the source partitions that have a share in the position, where
-	// they do not correspond one to one (TranslateTopic).
+	// they do not correspond one to one (Join).
 	Feeds []Feed
 	// TargetBounds are the target's bounds that the answer was judged at.
 	SourceBounds, TargetBounds topic.Bounds
