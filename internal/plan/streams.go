@@ -30,9 +30,13 @@ type streamsApp struct {
 	// position along.
 	left []string
 	// missing are topics of both kinds, by their names on the target, that are
-	// not there.
-	missing map[string]bool
+	// not there; empty are those that are and have no records, where the source
+	// has; filled are topics of the source that have records.
+	missing, empty, filled map[string]bool
 }
+
+// internal are all topics that the application makes for itself.
+func (a *streamsApp) internal() []string { return slices.Concat(a.changelogs, a.repartitions) }
 
 // streamsAssignor is what consumers of Kafka Streams join a classic group with
 // (StreamsPartitionAssignor.name).
@@ -135,7 +139,7 @@ func (b *builder) findStreams(ctx context.Context) error {
 	b.streams = map[string]*streamsApp{}
 	for name, r := range b.source {
 		if why := streamsEvidence(r); why != "" && r.Err == nil {
-			b.streams[name] = &streamsApp{id: name, why: why, missing: map[string]bool{}}
+			b.streams[name] = &streamsApp{id: name, why: why, missing: map[string]bool{}, empty: map[string]bool{}, filled: map[string]bool{}}
 		}
 	}
 	if len(b.streams) == 0 {
@@ -146,7 +150,7 @@ func (b *builder) findStreams(ctx context.Context) error {
 		return fmt.Errorf("reading topics of %s: %w", b.in.From.label(), err)
 	}
 	b.internalTopics(ctx, topics)
-	return b.internalThere(ctx)
+	return b.internalThere(ctx, topics)
 }
 
 // internalTopics gives each application its topics. A topic whose name fits two
@@ -198,95 +202,6 @@ func (a *streamsApp) add(name string, changelog bool) {
 	}
 }
 
-// internalThere looks which internal topics the target has, and which of them
-// the plan takes positions of.
-func (b *builder) internalThere(ctx context.Context) error {
-	names, taken := map[string]bool{}, map[topic.Partition]bool{}
-	for _, app := range b.streams {
-		for _, name := range slices.Concat(app.changelogs, app.repartitions) {
-			names[b.topicName(name)] = true
-		}
-	}
-	for _, its := range b.items {
-		for _, it := range its {
-			taken[topic.Partition{Topic: it.from + "\x00" + it.source.Topic}] = true
-		}
-	}
-	there, err := topicsOf(ctx, &b.in.To, sortedKeys(names))
-	if err != nil {
-		return err
-	}
-	for _, id := range sortedKeys(b.streams) {
-		app := b.streams[id]
-		for _, name := range slices.Concat(app.changelogs, app.repartitions) {
-			if to := b.topicName(name); gone(there[to]) {
-				app.missing[to] = true
-			}
-		}
-		for _, name := range app.repartitions {
-			if !taken[topic.Partition{Topic: id + "\x00" + name}] {
-				app.left = append(app.left, name)
-			}
-		}
-		b.noteStreams(app)
-	}
-	return nil
-}
-
-// noteStreams says what an application needs besides its positions.
-func (b *builder) noteStreams(app *streamsApp) {
-	as := strings.Join(b.groupNames(app.id), ", ")
-	b.find(Finding{
-		Severity: Note, Reason: ReasonStreams, Group: app.id,
-		Detail: fmt.Sprintf("an application of Kafka Streams (%s), whose application.id is the group's name. The metadata of its positions, where it keeps the time of each partition, goes along byte for byte", app.why),
-		Hint:   fmt.Sprintf("start it on the target with application.id %s and an empty state.dir: what is in the old one counts in offsets of the source's changelogs", as),
-	})
-	b.noteInternal(app, app.changelogs, "changelog", "its state is rebuilt from them, so they must be copied to their end before it starts there",
-		"it would begin there with an empty state")
-	b.noteInternal(app, app.repartitions, "repartition", "they hold records on their way between its steps, and its positions there are moved like the others",
-		"records on their way between its steps would be missing there")
-	if len(app.left) > 0 {
-		b.find(Finding{
-			Severity: Warning, Reason: ReasonStreams, Group: app.id,
-			Detail: fmt.Sprintf("no position on its own %s %s is taken along: records on their way between its steps are skipped or read again", plural(len(app.left), "topic", "topics"), listed(app.left)),
-			Hint:   "let the selection and the route take all topics of the group along",
-		})
-	}
-}
-
-// noteInternal names the internal topics of one kind, by their names on the
-// target, and which of them are not there.
-func (b *builder) noteInternal(app *streamsApp, topics []string, kind, use, without string) {
-	var have, lack []string
-	for _, name := range topics {
-		if to := b.topicName(name); app.missing[to] {
-			lack = append(lack, to)
-		} else {
-			have = append(have, to)
-		}
-	}
-	if len(have) > 0 {
-		b.find(Finding{
-			Severity: Note, Reason: ReasonStreams, Group: app.id,
-			Detail: fmt.Sprintf("its %s %s on the target: %s; %s", kind, plural(len(have), "topic", "topics"), listed(have), use),
-		})
-	}
-	if len(lack) > 0 {
-		b.find(Finding{
-			Severity: Warning, Reason: ReasonStreams, Group: app.id,
-			Detail: fmt.Sprintf("its %s %s %s %s not on the target: %s", kind, plural(len(lack), "topic", "topics"), listed(lack), plural(len(lack), "is", "are"), without),
-			Hint:   "copy them with the other topics, before it starts there",
-		})
-	}
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // streamsObstacle refuses names under which the application would not find its
 // own topics.
 func (b *builder) streamsObstacle(g *Group) *obstacle {
@@ -316,7 +231,7 @@ func (b *builder) streamsObstacle(g *Group) *obstacle {
 
 func (b *builder) renamedStreams(g *Group, app *streamsApp) *obstacle {
 	var wrong []string
-	for _, name := range slices.Concat(app.changelogs, app.repartitions) {
+	for _, name := range app.internal() {
 		if rest, ok := strings.CutPrefix(name, app.id); ok && b.topicName(name) != g.Name+rest {
 			wrong = append(wrong, name)
 		}
