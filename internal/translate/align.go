@@ -35,8 +35,10 @@ type frame struct {
 	// forgets: below this offset the source may have had records that it does
 	// not have any more.
 	forgets int64
-	// start is where the source's log begins.
-	start int64
+	// start and end are where the source's log begins and ends.
+	start, end int64
+	// markers are the offsets of the source's markers in [low, high).
+	markers []int64
 	// alone: nobody else writes to the target, so that a record without an
 	// original is a copy of one that the source has forgotten.
 	alone bool
@@ -230,10 +232,11 @@ func (g *gap) fall(source []mark, left, right int) {
 	}
 }
 
-// rank bounds the copies whose originals the source has forgotten: those that
-// stand between two known copies come from the offsets between the two, in
-// order, and from none at which the source still has another record. Where
-// there are no more offsets than copies it is certain which is which.
+// rank looks at the records without an original where the source has forgotten
+// some: copies of those cannot be told from records of others. What stands
+// between two known copies comes from the free offsets between the two, those
+// at which the source has no other record; where there are as many of both it
+// is certain which is which.
 func (f *frame) rank(target []mark, out []origin) {
 	for i := 0; i < len(out); i++ {
 		if out[i].copy() {
@@ -243,75 +246,71 @@ func (f *frame) rank(target []mark, out []origin) {
 		for n < len(out) && !out[n].copy() {
 			n++
 		}
-		if i == 0 && n == len(out) {
-			return // nothing ties these records to the source
-		}
-		low, high := f.low, f.high
-		if i > 0 {
+		low, high := int64(0), f.high
+		switch {
+		case i > 0:
 			low = out[i-1].least + 1
+		case f.anchored:
+			low = f.low
 		}
 		if n < len(out) {
 			high = out[n].most
 		}
-		high = min(high, f.forgets)
-		if low >= f.start {
-			f.keyed(target[i:n], out[i:n], low, high)
-		} else {
-			f.between(out[i:n], low, high)
-		}
+		tied := i > 0 || n < len(out) || f.anchored
+		edge := i == 0 && !f.anchored || n == len(out)
+		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), edge, tied && f.alone)
 		i = n
 	}
 }
 
-// keyed leaves out of a run what compaction cannot have taken.
-func (f *frame) keyed(target []mark, run []origin, low, high int64) {
-	var some []int
+// forgotten judges one run of records without original, by the free offsets of
+// [low, high). At an edge, where no known copy follows or none goes before, the
+// records may be of another pass.
+func (f *frame) forgotten(target []mark, run []origin, low, high int64, edge, alone bool) {
+	var some []int // what compaction or retention can have taken
 	for i := range run {
-		if !target[i].keyless {
+		if !target[i].keyless || low < f.start {
 			some = append(some, i)
 		}
 	}
-	part := make([]origin, len(some))
-	for i := range part {
-		part[i] = noCopy
-	}
-	f.between(part, low, high)
-	for n, i := range some {
-		run[i] = part[n]
+	least, most := f.free(len(some), low, high)
+	fit := len(least) == len(some)
+	for k, i := range some {
+		switch {
+		case fit && !edge && least[k] == most[k], fit && alone:
+			run[i] = origin{h: least[k], least: least[k], most: most[k]}
+		case fit && !edge:
+			run[i] = origin{h: -1, least: least[0], most: most[len(most)-1], maybe: true}
+		case edge && f.forgets > 0:
+			run[i] = origin{h: -1, least: 0, most: min(f.forgets, f.end) - 1, maybe: true}
+		}
 	}
 }
 
-// between bounds the copies of a run by the free offsets of [low, high).
-func (f *frame) between(run []origin, low, high int64) {
-	least, most := make([]int64, len(run)), make([]int64, len(run))
-	at := low
-	for i := range run {
-		for at < high && f.has(at) {
-			at++
-		}
-		least[i] = at
-		at++
-	}
-	if at > high {
-		return // more records than offsets: some are no copies
-	}
-	at = high - 1
-	for i := len(run) - 1; i >= 0; i-- {
-		for at >= low && f.has(at) {
-			at--
-		}
-		most[i] = at
-		at--
-	}
-	for i := range run {
-		run[i] = origin{h: least[i], least: least[i], most: most[i]}
-		if !f.alone && least[i] != most[i] {
-			run[i].h, run[i].maybe = -1, true
+// free are the lowest and the highest n free offsets of [low, high), in order;
+// nil where there are fewer.
+func (f *frame) free(n int, low, high int64) (least, most []int64) {
+	for at := low; len(least) < n && at < high; at++ {
+		if !f.has(at) {
+			least = append(least, at)
 		}
 	}
+	if len(least) < n {
+		return nil, nil
+	}
+	for at := high - 1; len(most) < n && at >= low; at-- {
+		if !f.has(at) {
+			most = append(most, at)
+		}
+	}
+	slices.Reverse(most)
+	return least, most
 }
 
 func (f *frame) has(off int64) bool {
+	if _, ok := slices.BinarySearch(f.markers, off); ok {
+		return true
+	}
 	_, ok := f.find(off)
 	return ok
 }

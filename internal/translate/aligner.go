@@ -33,6 +33,8 @@ type aligner struct {
 	print printer
 	syncs *syncs // nil without MirrorMaker 2's own
 
+	// marks are the offsets of markers of the source that were met, in order.
+	marks []int64
 	// all is the source as a whole, where it is short, and seen are stretches of
 	// it that were looked at, where it is not.
 	all  []mark
@@ -64,7 +66,7 @@ func (a *aligner) forgets() int64 {
 func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
 		source: source, low: low, high: high, left: -1, whole: a.print.time == timeExact,
-		forgets: a.forgets(), start: a.s.src.bounds.Start, alone: a.syncs != nil,
+		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil,
 	}
 	if a.syncs != nil {
 		f.fixed = a.syncs.at
@@ -244,17 +246,16 @@ func (a *aligner) window(ctx context.Context, low int64, n int) (*frame, error) 
 	}
 	// What an answer holds beyond n is kept too: the next look is mostly near.
 	for len(f.source) < min(n, windowMost) || len(st.recs) > 0 && len(f.source) < windowMost {
-		e, err := st.data(ctx)
+		e, err := a.record(ctx, st)
 		if err != nil {
 			return nil, err
 		}
 		if e == nil {
-			f.high = src.bounds.End
+			f.high, f.markers = src.bounds.End, a.marks
 			return f, nil
 		}
-		a.see(e)
 		f.source = append(f.source, a.print.mark(e))
-		f.high = e.Offset + 1
+		f.high, f.markers = e.Offset+1, a.marks
 	}
 	return f, nil
 }
@@ -265,7 +266,7 @@ func (a *aligner) everything(ctx context.Context) (*frame, error) {
 	if a.all == nil {
 		a.all = []mark{}
 		for st := src.stream(src.bounds.Start, src.bounds.End); ; {
-			e, err := st.data(ctx)
+			e, err := a.record(ctx, st)
 			if err != nil {
 				return nil, err
 			}
@@ -280,10 +281,33 @@ func (a *aligner) everything(ctx context.Context) (*frame, error) {
 	return f, nil
 }
 
-// see learns how far the timestamps of the source are out of order.
-func (a *aligner) see(e *batch.Entry) {
-	a.disorder = max(a.disorder, a.newest-e.Timestamp)
-	a.newest = max(a.newest, e.Timestamp)
+// record is the next record of the source that is no marker; nil at the end. It
+// learns where the markers are, and how far timestamps are out of order.
+func (a *aligner) record(ctx context.Context, st *stream) (*batch.Entry, error) {
+	for {
+		e, err := st.entry(ctx)
+		if e == nil || err != nil {
+			return nil, err
+		}
+		if e.Kind == batch.Marker {
+			a.met(e.Offset)
+			continue
+		}
+		a.disorder = max(a.disorder, a.newest-e.Timestamp)
+		a.newest = max(a.newest, e.Timestamp)
+		return e, nil
+	}
+}
+
+// met keeps the offset of a marker, as long as forgotten records matter and
+// there are not too many.
+func (a *aligner) met(offset int64) {
+	if a.forgets() <= a.s.src.bounds.Start || len(a.marks) >= windowMost {
+		return
+	}
+	if i, found := slices.BinarySearch(a.marks, offset); !found {
+		a.marks = slices.Insert(a.marks, i, offset)
+	}
 }
 
 // byStep guesses by slope 1 from the nearest copy that is known, or from the
@@ -424,11 +448,10 @@ func (a *aligner) scan(ctx context.Context, wanted map[[16]byte]bool, oldest, ne
 	var hits []mark
 	past := 0 // records read behind the time that is looked for
 	for st := src.stream(from, src.bounds.End); ; {
-		e, err := st.data(ctx)
+		e, err := a.record(ctx, st)
 		if err != nil || e == nil {
 			return hits, err
 		}
-		a.see(e)
 		if m := a.print.mark(e); wanted[m.fp] {
 			hits = append(hits, m)
 			past = 0

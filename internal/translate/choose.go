@@ -247,18 +247,17 @@ func chooseIdentity(ctx context.Context, solvers []*solver) (evidence, string, e
 		if s.src == nil {
 			return nil, "without the source it cannot be seen whether offsets are equal", nil
 		}
-		for _, x := range []int64{s.tgt.bounds.Start, s.tgt.limit - 1} {
-			if x < s.tgt.bounds.Start {
-				continue
+		tgt := s.tgt.bounds
+		if tgt.End > s.src.bounds.End {
+			return nil, fmt.Sprintf("%s ends at %d, behind the end of %s at %d", s.tgt.part, tgt.End, s.src.part, s.src.bounds.End), nil
+		}
+		for _, from := range []int64{tgt.Start, s.tgt.limit - spotContext} {
+			recs, err := s.tgt.records(ctx, from, min(from+spotContext, s.tgt.limit))
+			var n int
+			ok := true
+			if err == nil {
+				n, ok, err = s.identical(ctx, recs)
 			}
-			st, err := s.tgt.at(ctx, x)
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil, "", ctx.Err()
-				}
-				continue
-			}
-			n, ok, err := s.identical(ctx, st)
 			if err != nil && ctx.Err() != nil {
 				return nil, "", ctx.Err()
 			}

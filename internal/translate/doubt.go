@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/kferry/kferry/internal/batch"
@@ -39,39 +40,47 @@ func (s *solver) severalFit(a *ask) {
 	if a.res.Outcome == Hold || a.res.Outcome == Refused {
 		return
 	}
-	lowest, n := a.res.T, int64(0)
+	t, n, why := a.res.T, int64(0), ReasonSeveralFit
 	for _, d := range s.doubts {
 		switch {
-		case d.maybe && d.least < a.s && d.after == a.res.T && d.pos >= a.res.T:
-		case !d.maybe && d.least < a.s && a.s <= d.most:
-			lowest = min(lowest, d.after)
+		case d.maybe && d.pos < t && d.most >= a.s, !d.maybe && d.least < a.s && a.s <= d.most:
+			a.res.T = min(a.res.T, d.after)
+		case d.maybe && d.pos >= t && d.after == t && d.least < a.s:
 		default:
 			continue
 		}
 		n++
+		if d.maybe {
+			why = ReasonForgotten
+		}
 	}
 	if n > 0 {
-		s.settleSeveral(a, lowest, a.res.Repeats+n)
+		s.settleSeveral(a, a.res.Repeats+n, why)
 	}
 }
 
-func (s *solver) settleSeveral(a *ask, t, repeats int64) {
-	a.res.T, a.res.Repeats = t, repeats
-	a.res.Outcome, a.res.Reason = Repeats, ReasonSeveralFit
-	a.res.Detail = fmt.Sprintf("records on %s are like others on both sides of %d: from %d on nothing is lost, and up to %d records that the group has read may be met again", s.tgt.part, a.s, t, repeats)
+func (s *solver) settleSeveral(a *ask, repeats int64, why Reason) {
+	a.res.Repeats, a.res.Outcome, a.res.Reason = repeats, Repeats, why
+	what := fmt.Sprintf("records on %s are like others on both sides of %d", s.tgt.part, a.s)
 	a.res.Hint = "wait until the group has read on or the mover has caught up and plan again; --accept-repeats takes the lowest position that fits"
+	if why == ReasonForgotten {
+		what = fmt.Sprintf("the source has no record any more that tells whether records on %s are copies from below %d", s.tgt.part, a.s)
+		a.res.Hint = "--accept-repeats takes the lowest position that fits; a copy that names source offsets in a header would be exact"
+	}
+	a.res.Detail = fmt.Sprintf("%s: from %d on nothing is lost, and up to %d records that the group has read may be met again", what, a.res.T, repeats)
 }
 
 // fromDoubts answers where records with several possible originals leave open
 // how many passes there were: T is before the first record that may be a copy
 // of one at or above S. It reports whether there was such a doubt.
 func (s *solver) fromDoubts(a *ask, h *history) bool {
-	first, open := int64(-1), false
+	first, open, unsure := int64(-1), false, int64(0)
 	for _, d := range s.doubts {
-		if d.most < a.s || d.maybe {
+		if d.most < a.s {
 			continue
 		}
 		open = open || d.loose
+		unsure++
 		if first < 0 || d.pos < first {
 			first = d.pos
 		}
@@ -88,7 +97,8 @@ func (s *solver) fromDoubts(a *ask, h *history) bool {
 		}
 	}
 	t := h.before(first, s.tgt.bounds.Start)
-	repeats := int64(0)
+	// Whatever is unsure may be one that comes again.
+	repeats := unsure
 	for _, r := range h.runs {
 		repeats += max(0, r.n-max(0, t-r.pos))
 	}
@@ -96,6 +106,25 @@ func (s *solver) fromDoubts(a *ask, h *history) bool {
 		repeats -= w.n
 	}
 	s.settle(a, Repeats, KnownRead)
-	s.settleSeveral(a, t, max(1, repeats))
+	a.res.T = t
+	s.settleSeveral(a, max(1, repeats), ReasonSeveralFit)
 	return true
+}
+
+// unknownOnly collects the doubts where no record of the target is known to be
+// a copy.
+func (s *solver) unknownOnly(ctx context.Context) error {
+	s.doubts = nil
+	if s.tgt.limit <= s.tgt.bounds.Start {
+		return nil
+	}
+	for f := s.tr.follow(s.tgt.bounds.Start, s.tgt.limit); ; {
+		e, err := f.next(ctx)
+		if e == nil || err != nil {
+			return err
+		}
+		if err := s.keepDoubt(e, s.tgt.bounds.Start); err != nil {
+			return err
+		}
+	}
 }

@@ -190,7 +190,7 @@ func (h *ahead) window(ctx context.Context, a *aligner, low int64, n int) (*fram
 	i, _ := (&frame{source: h.held}).find(low)
 	h.held, h.low = append(h.held[:0:0], h.held[i:]...), low
 	for len(h.held) < min(n, windowMost) && !h.ended {
-		e, err := h.st.data(ctx)
+		e, err := a.record(ctx, h.st)
 		if err != nil {
 			return nil, err
 		}
@@ -198,9 +198,8 @@ func (h *ahead) window(ctx context.Context, a *aligner, low int64, n int) (*fram
 			h.ended, h.next = true, src.bounds.End
 			break
 		}
-		a.see(e)
 		h.held = append(h.held, a.print.mark(e))
 		h.next = e.Offset + 1
 	}
-	return a.frame(h.held, low, h.next), nil
+	return a.frame(h.held, low, h.next), nil // with the markers met
 }

@@ -61,11 +61,11 @@ func (s *solver) sameLog(ctx context.Context) error {
 	return nil
 }
 
-// identical reports whether target records of a sample stand at the same
-// offsets on the source with the same content, and how many were compared.
-func (s *solver) identical(ctx context.Context, st *stretch) (pairs int, ok bool, err error) {
-	for i := range st.recs {
-		there := &st.recs[i]
+// identical reports whether records of the target stand at the same offsets on
+// the source with the same content, and how many were compared.
+func (s *solver) identical(ctx context.Context, recs []batch.Entry) (pairs int, ok bool, err error) {
+	for i := range recs {
+		there := &recs[i]
 		if there.Kind != batch.Data {
 			continue
 		}

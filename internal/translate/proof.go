@@ -175,10 +175,8 @@ func (s *solver) judge(a *ask) {
 			return
 		}
 	}
-	if pairs == 0 && s.kind() == KindIdentity && a.res.Outcome != Refused && (p.SourceBefore != nil || p.SourceAt != nil) {
-		s.refuse([]*ask{a}, ReasonNotIdentical, fmt.Sprintf("no record either side of %d is equal on %s and %s", a.s, s.src.part, s.tgt.part),
-			"name the header that the mover writes with -H NAME")
-		return
+	if pairs == 0 && s.kind() == KindIdentity && (p.SourceBefore != nil || p.SourceAt != nil) {
+		s.doubt(a, "no record next to the position stands at the same offset on both sides any more, so that there only other records show that offsets are equal")
 	}
 	if pairs == 0 {
 		p.Missing = append(p.Missing, "no record next to the position stands on both sides any more (compaction or retention)")

@@ -228,6 +228,10 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 		default:
 			a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 			s.settle(a, AtEnd, KnownRead)
+			if err := s.unknownOnly(ctx); err != nil {
+				return err
+			}
+			s.severalFit(a)
 		}
 	}
 	return nil
