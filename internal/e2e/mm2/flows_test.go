@@ -90,6 +90,58 @@ func (m *mirror) settled(t *testing.T, p topic.Partition) {
 	})
 }
 
+// alike writes records of which many are equal, time stamps included: each four
+// times in a row in the first half; in the second, ten that come again and again.
+func (n *node) alike(t *testing.T, p topic.Partition, records int) {
+	t.Helper()
+	all := numbered(p, 0, records)
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for i, r := range all {
+		value := i / 4
+		r.Timestamp = at.Add(time.Duration(i/1000) * time.Second)
+		if i >= records/2 {
+			value = i % 10
+		}
+		r.Key, r.Value = nil, fmt.Appendf(nil, "%d", value)
+	}
+	all[records-1].Value = []byte("the last one")
+	produce(t, n.producer(t), all...)
+}
+
+// writing has an application write to the partition until the plan is made.
+func (m *mirror) writing(p topic.Partition) func(*testing.T) func() []*logs {
+	return func(t *testing.T) func() []*logs {
+		cl := m.src.producer(t)
+		_, at := m.src.bounds(t, p)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for from := int(at); ; from += 500 {
+				for _, r := range numbered(p, from, 500) {
+					cl.Produce(t.Context(), r, nil)
+				}
+				if err := cl.Flush(t.Context()); err != nil {
+					t.Errorf("writing: %v", err)
+					return
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+		}()
+		return func() []*logs {
+			close(stop)
+			<-stopped
+			m.mm.WaitCopied(t, p.Topic)
+			_, end := m.src.bounds(t, p)
+			t.Logf("%d records were written while the plan was made", end-at)
+			return []*logs{m.logs(t, p)}
+		}
+	}
+}
+
 // kill lets the process die in the middle of copying n records, and go on.
 func (m *mirror) kill(t *testing.T, p topic.Partition, from, n int) {
 	t.Helper()
@@ -139,12 +191,14 @@ func (m *mirror) thin(t *testing.T, p topic.Partition, from int) {
 // committed, and a compacted one.
 func TestDefaultMode(t *testing.T) {
 	orders, tx, state := kafkatest.Name(t, "orders"), part(kafkatest.Name(t, "tx"), 0), part(kafkatest.Name(t, "state"), 0)
+	same := part(kafkatest.Name(t, "alike"), 0)
 	m := begin(t, kafkatest.MirrorOptions{
-		SourceAlias: "east", TargetAlias: "west", Topics: orders + "," + tx.Topic + "," + state.Topic, Groups: "at-.*", Properties: alone,
+		SourceAlias: "east", TargetAlias: "west", Topics: orders + "," + tx.Topic + "," + state.Topic + "," + same.Topic, Groups: "at-.*", Properties: alone,
 	})
 	m.src.k.CreateTopic(t, orders, 3, nil)
 	m.src.k.CreateTopic(t, tx.Topic, 1, nil)
 	m.src.k.CreateTopic(t, state.Topic, 1, compacting())
+	m.src.k.CreateTopic(t, same.Topic, 1, nil)
 	cl := m.src.producer(t)
 	for p := range int32(3) {
 		produce(t, cl, numbered(part(orders, p), 0, 20_000+int(p))...)
@@ -152,7 +206,9 @@ func TestDefaultMode(t *testing.T) {
 	}
 	m.src.transactions(t, tx, 0, 60, 150)
 	written := m.src.keyed(t, state, 20_000, 400)
-	m.mm.WaitCopied(t, orders, tx.Topic, state.Topic)
+	m.src.alike(t, same, 20_000)
+	m.src.trim(t, same, 501)
+	m.mm.WaitCopied(t, orders, tx.Topic, state.Topic, same.Topic)
 
 	t.Run("plain", func(t *testing.T) {
 		c := &checker{m: m, kind: translate.KindMM2, checkpoints: true}
@@ -167,6 +223,18 @@ func TestDefaultMode(t *testing.T) {
 	t.Run("compacted", func(t *testing.T) {
 		m.settled(t, state)
 		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{m.logs(t, state, written...)}}).run(t)
+	})
+	t.Run("alike", func(t *testing.T) {
+		slope := int64(501)
+		l := &logs{from: same, to: m.target(same), src: m.src.scan(t, same, -1), tgt: m.tgt.scan(t, m.target(same), -1), slope: &slope}
+		if len(l.src) != 20_000-501 || len(l.tgt) != len(l.src) {
+			t.Fatalf("%d records, and %d of the copy", len(l.src), len(l.tgt))
+		}
+		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{l}}).run(t)
+	})
+	t.Run("live", func(t *testing.T) {
+		p := part(orders, 2)
+		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{m.logs(t, p)}, meanwhile: m.writing(p)}).run(t)
 	})
 	t.Run("killed", func(t *testing.T) {
 		p := part(orders, 1)
@@ -245,7 +313,7 @@ func TestExactlyOnceMode(t *testing.T) {
 // another life of the topic.
 func TestFreshTarget(t *testing.T) {
 	p := part(kafkatest.Name(t, "kept"), 0)
-	m := begin(t, kafkatest.MirrorOptions{SourceAlias: "old", TargetAlias: "new", Topics: p.Topic, Groups: "at-.*", Identity: true, Properties: alone})
+	m := begin(t, kafkatest.MirrorOptions{Version: kafkatest.Previous, SourceAlias: "old", TargetAlias: "new", Topics: p.Topic, Groups: "at-.*", Identity: true, Properties: alone})
 	m.src.k.CreateTopic(t, p.Topic, 1, nil)
 	produce(t, m.src.producer(t), numbered(p, 0, 60_000)...)
 	m.src.trim(t, p, 5_000)

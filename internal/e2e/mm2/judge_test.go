@@ -28,6 +28,9 @@ type logs struct {
 	src, tgt  []entry // what is there to be read
 	holes     bool    // compacted: a later record makes up for one of its key
 	positions map[uint64]int64
+	// slope is set where records are alike, and every one of them is copied once:
+	// the offset of a record less that of its copy.
+	slope *int64
 }
 
 // readLogs reads both sides. What the mover copies is what the view shows.
