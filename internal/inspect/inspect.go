@@ -111,6 +111,8 @@ type look struct {
 	// source is the topic that it is compared with; nil none.
 	source *topic.Topic
 	bounds map[int32]topic.Bounds // of the source
+	// itself: the source topic would be the topic itself.
+	itself bool
 	// elsewhere are copies that were found in another source partition than the
 	// one of their number.
 	elsewhere []found

@@ -107,6 +107,10 @@ func (w *work) judgeTrace(l *look) {
 			"if the mover writes the source offset there: "+headerFlag(d))
 	}
 	records := slices.ContainsFunc(l.parts, func(p *part) bool { return p.bounds.End > p.bounds.Start })
+	if w.opt.Header != "" && l.rec.dec == nil && records {
+		l.say(Obstacle, ReasonNoTrace, -1, "no record that was looked at has the header "+w.opt.Header, "check -H; without it known headers are recognised, and --full reads all")
+		return
+	}
 	switch {
 	case !records:
 		l.say(Note, ReasonEmpty, -1, "the topic has no records: nothing can be said of what copies it", "look again when something has been copied")
@@ -114,6 +118,8 @@ func (w *work) judgeTrace(l *look) {
 	case w.source == nil && l.out.Mover == "":
 		l.say(Obstacle, ReasonNoTrace, -1, "no record that was looked at and no topic of this cluster says what copied it, or whether it is a copy at all",
 			"name the source with --from (and --map-topic A=B) to compare offsets and contents, or the header with -H NAME")
+	case l.itself:
+		l.say(Obstacle, ReasonSourceNeeded, -1, "--from names the cluster that the topic is on, and the topic would be compared with itself", "name the topic that it was copied from: --map-topic SOURCE="+l.ask.Topic)
 	case w.source != nil && l.source == nil:
 		l.say(Obstacle, ReasonSourceNeeded, -1, "no topic of the source is known to be the one that was copied", "name it: --map-topic SOURCE="+l.ask.Topic)
 	case w.source != nil:
@@ -153,7 +159,7 @@ func (l *look) judgeMisfits() {
 		case m.absent:
 			l.say(Obstacle, ReasonPartitionCounts, m.part,
 				fmt.Sprintf("copies come from partition %d, and %s on the source has %d", m.number, l.source.Name, l.out.SourcePartitions),
-				"check --from and --map-topic; where the mover spreads records anew, it must name the source partition on each")
+				"check --from and --map-topic")
 		case m.end >= 0:
 			l.say(Obstacle, ReasonIncarnation, m.part,
 				fmt.Sprintf("the record at offset %d is a copy of source offset %d, and %s ends at %d: it was copied from an earlier life of that topic", m.pair.at, m.pair.h, source, m.end),
@@ -174,24 +180,35 @@ func (l *look) judgeMisfits() {
 // to one.
 func (l *look) judgeMapping() {
 	out := l.out
-	perRecord := "the lowest place is taken and what comes again is counted: --accept-repeats"
-	if out.PartitionHeader == "" && out.Header != "" {
-		perRecord = "no header names the source partition of each record: copy again with one partition for each"
-	}
+	// Where each record names its source partition a plan reads the topic as a
+	// whole, and places each target partition by all that is in it.
+	named := out.PartitionHeader != ""
+	copyAgain := "no header names the source partition of each record: copy again with one partition for each"
 	if out.Mapping == Merged || out.Mapping == MergedSplit {
-		l.say(Obstacle, ReasonMerged, -1, "a partition holds copies of several source partitions: after one position of it, records of another come that the group has read", perRecord)
+		hint := "a plan takes the lowest place and counts what comes again: --accept-repeats"
+		if !named {
+			hint = copyAgain
+		}
+		l.say(Obstacle, ReasonMerged, -1, "a partition holds copies of several source partitions: behind a position of one of them come records of another that the group has read", hint)
 	}
 	if out.Mapping == Split || out.Mapping == MergedSplit {
-		l.say(Obstacle, ReasonSplit, -1, "copies of one source partition are in several partitions: how far the copy is cannot be seen in any of them",
-			"say so with --copy-complete when the mover has ended; "+perRecord)
+		severity, hint := Warning, "a plan reads the topic as a whole to see how far each source partition is"
+		if !named {
+			severity, hint = Obstacle, copyAgain
+		}
+		l.say(severity, ReasonSplit, -1, "copies of one source partition are in several partitions: how far the copy is cannot be seen in any one of them", hint)
 	}
 	if out.Mapping == Renumbered {
+		severity, hint := Note, "a plan reads the topic as a whole"
 		detail := "each partition comes from one source partition, but with another number"
 		if len(l.elsewhere) > 0 {
 			f := l.elsewhere[0]
 			detail = fmt.Sprintf("the copy at offset %d of partition %d is equal to the record of source partition %d", f.pair.at, f.part, f.number)
 		}
-		l.say(Obstacle, ReasonRenumbered, -1, detail, "plans pair partitions of the same number: copy again so that the numbers stay")
+		if !named {
+			severity, hint = Obstacle, copyAgain
+		}
+		l.say(severity, ReasonRenumbered, -1, detail, hint)
 	}
 	l.judgeNames()
 }
@@ -211,13 +228,15 @@ func (l *look) judgeNames() {
 	}
 	whole := l.ask.Partitions == nil && l.source != nil
 	if whole && out.SourcePartitions != len(l.parts) && (out.Mapping == Assumed || out.Mapping == OneToOne || out.Mapping == Unknown) {
-		severity := Warning
-		if out.SourcePartitions > len(l.parts) {
-			severity = Obstacle
+		severity, hint := Warning, "records with keys may have gone to other partitions since the number changed"
+		switch {
+		case out.PartitionHeader != "":
+			severity, hint = Note, "each record names its source partition: a plan reads the topic as a whole"
+		case out.SourcePartitions > len(l.parts):
+			severity, hint = Obstacle, "source partitions without a counterpart cannot be translated: copy again into as many partitions"
 		}
 		l.say(severity, ReasonPartitionCounts, -1,
-			fmt.Sprintf("partitions here: %d; partitions of %s on the source: %d", len(l.parts), l.source.Name, out.SourcePartitions),
-			"source partitions without a counterpart cannot be translated; records with keys may have gone to other partitions since the number changed")
+			fmt.Sprintf("partitions here: %d; partitions of %s on the source: %d", len(l.parts), l.source.Name, out.SourcePartitions), hint)
 	}
 }
 
@@ -242,6 +261,10 @@ func (l *look) judgePartition(p *part) {
 		l.say(Warning, ReasonOpenTransaction, n,
 			fmt.Sprintf("a transaction is open from offset %d on: what stands from there to the end, %d, is not decided", p.bounds.Stable, p.bounds.End),
 			"look again; when it stays, the transaction hangs and has to be ended on the cluster (kafka-transactions.sh find-hanging)")
+	}
+	unnamed := slices.ContainsFunc(t.sorted(), func(x *track) bool { return x.from.Partition < 0 && x.copies > 0 })
+	if unnamed && t.dec != nil && t.dec.partition != "" {
+		l.say(Obstacle, ReasonBadHeader, n, "some copies lack the header "+t.dec.header.Partition+" with their source partition", "two versions of the mover may have written here: copy again into an empty topic")
 	}
 	if t.tooMany {
 		l.say(Obstacle, ReasonMerged, n, fmt.Sprintf("the headers name more than %d source partitions", mostTracks), "the header with the partition may be something else")
@@ -281,7 +304,7 @@ func (l *look) judgeTrack(p *part, t *track) {
 			"wait until it has come back to where it was, or say --copy-complete when it has ended")
 	case t.passes > 1:
 		detail := fmt.Sprintf("the mover went back%s, at least once to source offset %d: %d passes", of, t.backTo, t.passes)
-		if !l.out.Full {
+		if !l.out.Full || t.copies < 0 {
 			detail = fmt.Sprintf("the mover went back%s, as far as source offset %d: at least %d passes", of, t.backTo, t.passes)
 		}
 		if t.repeats > 0 {
@@ -292,7 +315,7 @@ func (l *look) judgeTrack(p *part, t *track) {
 	if t.fragmented {
 		l.say(Warning, ReasonFragmented, n, "too many stretches to count repeats and holes within the memory limit", "inspect fewer partitions at once (--partition)")
 	}
-	if t.holes > 0 && !slices.ContainsFunc(l.missing, func(g gap) bool { return g.part == n }) {
+	if t.holes > 0 && !l.splitOrigins()[t.from] && !slices.ContainsFunc(l.missing, func(g gap) bool { return g.part == n }) {
 		detail := fmt.Sprintf("%d source offsets%s have no copy", t.holes, of)
 		hint := "transaction markers, aborted records, compaction and filters make holes; --from shows whether the source has records there"
 		if l.source != nil {

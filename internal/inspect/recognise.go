@@ -215,7 +215,13 @@ func (w *work) recognise(parts []*part, highest int64) recognised {
 		out.findings = append(out.findings, badValues(vs, h, out.dec.encoding))
 	}
 	if pv := values(parts, h.Partition); len(pv) > 0 && h.Partition != "" {
-		out.dec.partition = choosePartitionEncoding(pv, h.PartitionEncodings)
+		if out.dec.partition = choosePartitionEncoding(pv, h.PartitionEncodings); out.dec.partition == "" {
+			out.findings = append(out.findings, Finding{
+				Severity: Obstacle, Reason: ReasonBadHeader, Partition: pv[0].part,
+				Detail: fmt.Sprintf("header %s is %q at offset %d; the values are no partitions in one encoding", h.Partition, pv[0].bytes, pv[0].pos),
+				Hint:   "the source partition of the records is then not known: copy again into an empty topic with one version of the mover",
+			})
+		}
 	}
 	return out
 }

@@ -27,6 +27,10 @@ func (w *work) findSource(ctx context.Context, l *look) error {
 	if !ok || t.Err != nil {
 		return nil //nolint:nilerr // judge says that there is none
 	}
+	if t.ID == l.out.ID && !t.ID.IsZero() {
+		l.itself = true
+		return nil
+	}
 	ids := make([]topic.Partition, len(t.Partitions))
 	for i, n := range t.Partitions {
 		ids[i] = topic.Partition{Topic: t.Name, Partition: n}

@@ -188,48 +188,34 @@ func (s *sample) data() *record {
 	return nil
 }
 
-// survey samples partitions at their start, middle and end, and further back
-// while the end holds no copy.
+// survey samples partitions at their start, middle and end, further back while
+// the end holds no copy, and then between the last copy and what comes behind.
 func (w *work) survey(ctx context.Context, parts []*part) error {
-	var places []place
-	var owners []*part
-	ask := func(p *part, at int64) {
-		places = append(places, place{part: p.Partition, bounds: p.bounds, at: at, max: sampleBytes})
-		owners = append(owners, p)
-	}
-	for _, p := range parts {
-		if p.err != nil || p.bounds.End <= p.bounds.Start {
-			continue
-		}
+	err := w.round(ctx, parts, func(p *part, ask func(at int64)) {
 		length := p.bounds.End - p.bounds.Start
-		ask(p, p.bounds.Start)
-		ask(p, p.bounds.Start+length/2)
-		ask(p, w.lastOf(p, 1))
+		for i := 0; length > 0 && i < w.places(); i++ {
+			ask(p.bounds.Start + int64(float64(length)*float64(i)/float64(w.places())))
+		}
+		if length > 0 {
+			ask(w.lastOf(p, 1))
+		}
+	})
+	for step, back := 0, int64(8); err == nil && step < stepsBack; step, back = step+1, back*8 {
+		err = w.round(ctx, parts, func(p *part, ask func(at int64)) {
+			if len(p.samples) > 0 && p.bounds.End-back > p.bounds.Start && !w.endsInCopy(p) {
+				ask(w.lastOf(p, back))
+			}
+		})
 	}
-	if err := w.sampleAll(ctx, places, owners); err != nil {
+	for step := 0; err == nil && step < stepsBetween; step++ {
+		err = w.round(ctx, parts, func(p *part, ask func(at int64)) {
+			if lo, hi := w.tail(p); lo < hi {
+				ask(lo + (hi-lo)/2)
+			}
+		})
+	}
+	if err != nil {
 		return err
-	}
-	for step, back := 0, int64(8); step < stepsBack; step, back = step+1, back*8 {
-		places, owners = nil, nil
-		for _, p := range parts {
-			if p.err == nil && len(p.samples) > 0 && p.bounds.End-back > p.bounds.Start && !w.endsInCopy(p) {
-				ask(p, w.lastOf(p, back))
-			}
-		}
-		if err := w.sampleAll(ctx, places, owners); err != nil {
-			return err
-		}
-	}
-	for range stepsBetween {
-		places, owners = nil, nil
-		for _, p := range parts {
-			if lo, hi := w.tail(p); p.err == nil && lo < hi {
-				ask(p, lo+(hi-lo)/2)
-			}
-		}
-		if err := w.sampleAll(ctx, places, owners); err != nil {
-			return err
-		}
 	}
 	for _, p := range parts {
 		p.samples = ordered(p.samples)
@@ -241,6 +227,33 @@ func (w *work) survey(ctx context.Context, parts []*part) error {
 		}
 	}
 	return nil
+}
+
+// round lets every partition that can be read say where it is to be sampled, and
+// reads all of that together.
+func (w *work) round(ctx context.Context, parts []*part, where func(p *part, ask func(at int64))) error {
+	var places []place
+	var owners []*part
+	for _, p := range parts {
+		if p.err != nil {
+			continue
+		}
+		where(p, func(at int64) {
+			places = append(places, place{part: p.Partition, bounds: p.bounds, at: at, max: sampleBytes})
+			owners = append(owners, p)
+		})
+	}
+	return w.sampleAll(ctx, places, owners)
+}
+
+// places is how many samples of a partition are taken before the one at its end:
+// more beside a full reading, which costs more anyhow, as the copies of movers
+// without headers are only told by samples.
+func (w *work) places() int {
+	if w.opt.Full {
+		return 16
+	}
+	return 2
 }
 
 // lastOf is the offset so many before the end of what is decided; where nothing

@@ -13,7 +13,7 @@ const (
 	// mostTracks is how many source partitions one partition is followed for.
 	mostTracks = 1024
 	// mostPairs is how many records of a partition are compared with the source.
-	mostPairs = 16
+	mostPairs = 48
 	// mostNames is how many clusters, topics and pipelines are kept.
 	mostNames = 64
 )
