@@ -418,3 +418,27 @@ func (s *scene) rollBack(where string) {
 		s.t.Fatalf("%s: after the rollback (-want +got):\n%s", where, d)
 	}
 }
+
+// Brokers before 4.2 do not count what is done above a start offset.
+func TestShareGroupOnBrokersThatDoNotCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := newNode(t, "old", kfake.MaxVersions(kversion.V4_1_0()))
+	w.source = old
+	w.create(old, "orders", 2)
+	for i := range 10 {
+		w.produce(old, &kgo.Record{Topic: "orders", Value: fmt.Appendf(nil, "orders-0-%d", i)})
+	}
+	w.start(old, "workers", at{part("orders", 0): "4"})
+	p := w.build(acceptRepeatsInput)
+	g := p.Group("workers")
+	if q := g.Positions[0]; g.Verdict != VerdictApply || q.Repeats != -1 || q.After.Offset != 7 || !strings.Contains(q.Detail, "from 4.2 on") {
+		t.Fatalf("%+v", g)
+	}
+	if rep := w.apply(p); !rep.Complete() {
+		t.Errorf("report: %+v", rep)
+	}
+	if d := cmp.Diff(at{part("orders", 0): "7"}, w.positions(w.target, "workers")); d != "" {
+		t.Errorf("target (-want +got):\n%s", d)
+	}
+}
