@@ -52,7 +52,7 @@ func TestScanReadsAll(t *testing.T) {
 	t.Parallel()
 	l := generate(50_000)
 	_, tgt, err := l.measure(func() error {
-		_, err := scan(t.Context(), l.tgt, benchTopic, 50_000)
+		_, err := scan(t.Context(), l.tgt, benchTopic, 0, 50_000)
 		return err
 	})
 	if err != nil || tgt.bytes < 50_000*100 {

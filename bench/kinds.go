@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kferry/kferry/internal/cluster"
@@ -17,28 +18,43 @@ import (
 
 const (
 	kindRecords = 300_000
-	// kindShift records stand before the copies, but on the copy with equal
-	// offsets.
-	kindShift = 1000
-	kindSyncs = "mm2-offset-syncs.new.internal"
+	// kindTrimmed records of the source were deleted before it was copied, but
+	// for the copy with equal offsets.
+	kindTrimmed = 1000
+	// kindForeign records of others stand before one of the copies.
+	kindForeign = 1000
+	kindSyncs   = "mm2-offset-syncs.new.internal"
 	// offsetLagMax is MirrorMaker 2's offset.lag.max.
 	offsetLagMax = 100
 )
 
 // copied is one copy of the same source, and what finds positions on it.
 type copied struct {
-	topic  string
-	shift  int64
-	header bool
-	opt    translate.Options
+	topic string
+	// from is the first source offset that was copied, foreign the number of
+	// records before the copies.
+	from, foreign int64
+	header        bool
+	what          string
+	opt           translate.Options
 }
+
+// shift is T - S.
+func (c copied) shift() int64 { return c.foreign - c.from }
+
+// end is the length of the copy.
+func (c copied) end() int64 { return kindRecords + c.shift() }
 
 func copies() []copied {
 	return []copied{
-		{topic: "bench-header", shift: kindShift, header: true, opt: translate.Options{Evidence: translate.KindHeader}},
-		{topic: "old.bench", shift: kindShift, opt: translate.Options{Evidence: translate.KindMM2, Syncs: []translate.SyncTopic{{Topic: kindSyncs}}}},
-		{topic: "bench-identity", opt: translate.Options{Evidence: translate.KindIdentity}},
-		{topic: "bench-content", shift: kindShift, opt: translate.Options{Evidence: translate.KindContent}},
+		{topic: "bench-header", what: "header", from: kindTrimmed, header: true, opt: translate.Options{Evidence: translate.KindHeader}},
+		{topic: "old.bench", what: "mm2", from: kindTrimmed, opt: translate.Options{Evidence: translate.KindMM2, Syncs: []translate.SyncTopic{{Topic: kindSyncs}}}},
+		{topic: "bench-identity", what: "identity", opt: translate.Options{Evidence: translate.KindIdentity}},
+		{topic: "bench-content", what: "content", from: kindTrimmed, opt: translate.Options{Evidence: translate.KindContent}},
+		{
+			topic: "bench-foreign", what: "content, behind records of others", from: kindTrimmed, foreign: kindForeign,
+			opt: translate.Options{Evidence: translate.KindContent},
+		},
 	}
 }
 
@@ -86,9 +102,9 @@ func fillKinds(ctx context.Context, p *pair) error {
 		return err
 	}
 	for _, c := range copies() {
-		err := produce(ctx, p.tgt, kindRecords+int(c.shift), func(i int) *kgo.Record {
-			h := int64(i) - c.shift
-			if h < 0 {
+		err := produce(ctx, p.tgt, int(c.end()), func(i int) *kgo.Record {
+			h := int64(i) - c.shift()
+			if h < c.from {
 				return &kgo.Record{Topic: c.topic, Key: []byte("no copy"), Value: strconv.AppendInt(nil, h, 10), Timestamp: began}
 			}
 			r := record(c.topic, h)
@@ -101,9 +117,14 @@ func fillKinds(ctx context.Context, p *pair) error {
 			return err
 		}
 	}
-	return produce(ctx, p.src, kindRecords/offsetLagMax, func(i int) *kgo.Record {
-		h := int64(i) * offsetLagMax
-		key, value := mover.OffsetSync{Source: topic.Partition{Topic: benchTopic}, SourceOffset: h, TargetOffset: h + kindShift}.Encode()
+	trim := kadm.Offsets{}
+	trim.AddOffset(benchTopic, 0, kindTrimmed, -1)
+	if _, err := p.src.Admin().DeleteRecords(ctx, trim); err != nil {
+		return fmt.Errorf("trimming the source: %w", err)
+	}
+	return produce(ctx, p.src, (kindRecords-kindTrimmed)/offsetLagMax, func(i int) *kgo.Record {
+		h := int64(i)*offsetLagMax + kindTrimmed
+		key, value := mover.OffsetSync{Source: topic.Partition{Topic: benchTopic}, SourceOffset: h, TargetOffset: h - kindTrimmed}.Encode()
 		return &kgo.Record{Topic: kindSyncs, Key: key, Value: value}
 	})
 }
@@ -116,9 +137,10 @@ func scanBoth(ctx context.Context, p *pair, c copied) (cost, time.Duration, erro
 		for _, side := range []struct {
 			log  *cluster.Cluster
 			name string
-			n    int64
-		}{{p.src, benchTopic, kindRecords}, {p.tgt, c.topic, kindRecords + c.shift}} {
-			took, err := scan(ctx, side.log, side.name, side.n)
+			from int64
+			to   int64
+		}{{p.src, benchTopic, kindTrimmed, kindRecords}, {p.tgt, c.topic, 0, c.end()}} {
+			took, err := scan(ctx, side.log, side.name, side.from, side.to)
 			if err != nil {
 				return err
 			}
@@ -137,14 +159,14 @@ func findBy(ctx context.Context, p *pair, c copied, lag int64, whole cost, scann
 	l := p.logs()
 	var took time.Duration
 	src, tgt, err := l.measure(func() error {
-		took, err = timed(func() error { return translateAll(ctx, l, reqs, &c.opt, c.shift) })
+		took, err = timed(func() error { return translateAll(ctx, l, reqs, &c.opt, c.shift()) })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	sum := src.plus(tgt)
-	return []any{c.opt.Evidence, lag, sum.fetches, sum.bytes >> 10, share(float64(sum.bytes) / float64(whole.bytes)), share(took.Seconds() / scanned.Seconds())}, nil
+	return []any{c.what, lag, sum.fetches, sum.bytes >> 10, share(float64(sum.bytes) / float64(whole.bytes)), share(took.Seconds() / scanned.Seconds())}, nil
 }
 
 // share writes a part of a whole.

@@ -94,13 +94,13 @@ func fill(ctx context.Context, p *pair, partitions, n int) error {
 	return nil
 }
 
-// scan reads the target from its start, as a tool without an index of its own
+// scan reads a stretch of a partition, as a tool without an index of its own
 // would, decodes every record, and returns what that costs.
-func scan(ctx context.Context, l translate.Log, name string, n int64) (took time.Duration, err error) {
+func scan(ctx context.Context, l translate.Log, name string, from, to int64) (took time.Duration, err error) {
 	return timed(func() error {
 		part := topic.Partition{Topic: name}
 		var records []batch.Record
-		for at := int64(0); at < n; {
+		for at := from; at < to; {
 			chunks, err := l.Fetch(ctx, []batch.Ask{{Partition: part, Offset: at, MaxBytes: 1 << 20}})
 			if err != nil {
 				return err
@@ -187,7 +187,7 @@ func findIn(ctx context.Context, l logs, reqs []translate.Request, n int64, kind
 		return nil, err
 	}
 	_, whole, err := l.measure(func() error {
-		_, err := scan(ctx, l.tgt, benchTopic, n)
+		_, err := scan(ctx, l.tgt, benchTopic, 0, n)
 		return err
 	})
 	if err != nil {
