@@ -323,6 +323,15 @@ func TestFindings(t *testing.T) {
 			want: []string{"obstacle no-trace"}, mapping: OneToOne,
 		},
 		{
+			name: "too many stretches to count", opts: Options{MaxRuns: 4}, noSource: true,
+			make: func(_, tgt *node) {
+				for h := int64(0); h < 40; h += 2 {
+					tgt.produce(armory.copies("orders", 0, 0, h, h+1)...)
+				}
+			},
+			want: []string{}, full: []string{"warning fragmented"}, mapping: Assumed,
+		},
+		{
 			name: "kferry's own map",
 			make: func(src, tgt *node) {
 				tgt.topic(mover.OffsetMapTopic, 1)
