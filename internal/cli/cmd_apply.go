@@ -114,7 +114,7 @@ func (f *Factory) rehearse(ctx context.Context, p *plan.Plan, in plan.ApplyInput
 		}
 		_, _ = fmt.Fprintln(f.stdout()) // a closed pipe shows when the report is written
 	}
-	if serr := f.showReport("apply", report, output); serr != nil {
+	if serr := f.showReport("apply", report, err, output); serr != nil {
 		return errors.Join(err, serr)
 	}
 	f.remark("Nothing was changed (--dry-run).")
@@ -142,7 +142,7 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w
 	report, err := plan.Apply(work, p, in)
 	st.end()
 	if report != nil {
-		if serr := f.showReport("apply", report, output); serr != nil {
+		if serr := f.showReport("apply", report, err, output); serr != nil {
 			return errors.Join(err, serr)
 		}
 		if output != asJSON && report.Run != "" && report.Count(plan.Applied) > 0 {
@@ -152,12 +152,15 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w
 	return applyVerdict(report, err, in.Command)
 }
 
-func (f *Factory) showReport(kind string, r *plan.Report, output string) error {
+// showReport shows what became of each group. failed is the error with which
+// the run ended, if it did: when nothing had been looked at by then (another
+// process holds the run, …), it says everything, and stdout stays empty.
+func (f *Factory) showReport(kind string, r *plan.Report, failed error, output string) error {
+	if len(r.Groups) == 0 && (failed != nil || output != asJSON) {
+		return nil
+	}
 	if output == asJSON {
 		return writeJSON(f.stdout(), reportDoc(kind, r))
-	}
-	if len(r.Groups) == 0 {
-		return nil // nothing was looked at yet: the error, or a remark, says why
 	}
 	if err := (reportView{w: f.stdout(), paint: f.outPaint()}).show(r); err != nil {
 		return err

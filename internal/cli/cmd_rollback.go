@@ -80,7 +80,7 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 	})
 	st.end()
 	if report != nil {
-		if serr := f.showReport("rollback", report, o.output.value); serr != nil {
+		if serr := f.showReport("rollback", report, err, o.output.value); serr != nil {
 			return errors.Join(err, serr)
 		}
 	}

@@ -380,3 +380,11 @@ func TestCommitNeedsRights(t *testing.T) {
 		})
 	}
 }
+
+func TestActiveErrorNamesMembers(t *testing.T) {
+	t.Parallel()
+	err := &ActiveError{Group: "shop", Err: kerr.UnknownMemberID, Members: []Member{
+		{ClientID: "web", Host: "/10.0.0.1"}, {ClientID: "worker", InstanceID: "worker-7", Host: "/10.0.0.2"},
+	}}
+	mentions(t, err.Error(), `"shop"`, "web from /10.0.0.1", "worker (static member worker-7) from /10.0.0.2", "UNKNOWN_MEMBER_ID")
+}

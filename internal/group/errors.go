@@ -84,7 +84,13 @@ func (e *ActiveError) Error() string {
 	const most = 3
 	who := make([]string, 0, most)
 	for _, m := range e.Members[:min(most, len(e.Members))] {
-		who = append(who, fmt.Sprintf("%s from %s", m.ClientID, m.Host))
+		name := m.ClientID
+		if m.InstanceID != "" {
+			// A static member (group.instance.id, KIP-345) is known by it, and
+			// keeps the group in use until its session ends.
+			name += fmt.Sprintf(" (static member %s)", m.InstanceID)
+		}
+		who = append(who, name+" from "+m.Host)
 	}
 	if n := len(e.Members); n > most {
 		who = append(who, fmt.Sprintf("%d more", n-most))
