@@ -35,7 +35,7 @@ func prepare(ctx context.Context, in Input) (*builder, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints,
-		b.joinUneven, b.translate, b.joinForeign,
+		b.joinUneven, b.translate, b.joinForeign, b.readStreams,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

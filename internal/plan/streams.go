@@ -33,6 +33,12 @@ type streamsApp struct {
 	// not there; empty are those that are and have no records, where the source
 	// has; filled are topics of the source that have records.
 	missing, empty, filled map[string]bool
+	// behind are changelogs, by their names on the target, of which the copy is
+	// not complete, with a word on how far it is; unseen are those of which that
+	// could not be told.
+	behind, unseen map[string]string
+	// source are the topics as the source has them.
+	source map[string]topic.Topic
 }
 
 // internal are all topics that the application makes for itself.
@@ -133,13 +139,15 @@ func streamsEvidence(r group.Reading) string {
 	return own
 }
 
-// findStreams recognises applications, and finds their internal topics on both
-// sides.
+// findStreams recognises applications, and finds their internal topics.
 func (b *builder) findStreams(ctx context.Context) error {
 	b.streams = map[string]*streamsApp{}
 	for name, r := range b.source {
 		if why := streamsEvidence(r); why != "" && r.Err == nil {
-			b.streams[name] = &streamsApp{id: name, why: why, missing: map[string]bool{}, empty: map[string]bool{}, filled: map[string]bool{}}
+			b.streams[name] = &streamsApp{
+				id: name, why: why, missing: map[string]bool{}, empty: map[string]bool{}, filled: map[string]bool{},
+				behind: map[string]string{}, unseen: map[string]string{}, source: map[string]topic.Topic{},
+			}
 		}
 	}
 	if len(b.streams) == 0 {
@@ -150,7 +158,7 @@ func (b *builder) findStreams(ctx context.Context) error {
 		return fmt.Errorf("reading topics of %s: %w", b.in.From.label(), err)
 	}
 	b.internalTopics(ctx, topics)
-	return b.internalThere(ctx, topics)
+	return nil
 }
 
 // internalTopics gives each application its topics. A topic whose name fits two
@@ -179,6 +187,7 @@ func (b *builder) internalTopics(ctx context.Context, topics map[string]topic.To
 			}
 			if app := b.streams[id]; app != nil {
 				app.add(name, changelog)
+				app.source[name] = topics[name]
 			}
 			break
 		}
@@ -186,6 +195,7 @@ func (b *builder) internalTopics(ctx context.Context, topics map[string]topic.To
 	for id, app := range b.streams {
 		for _, name := range b.source[id].Group.Internal {
 			app.add(name, strings.HasSuffix(name, changelogEnd))
+			app.source[name] = topics[name]
 		}
 		slices.Sort(app.changelogs)
 		slices.Sort(app.repartitions)

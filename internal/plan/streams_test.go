@@ -81,6 +81,43 @@ func TestStreamsApplicationMoves(t *testing.T) {
 	}
 }
 
+// A changelog whose copy is not complete, and one of which that cannot be told.
+func TestStreamsChangelogThatIsNotComplete(t *testing.T) {
+	t.Parallel()
+	w := counter(t)
+	for _, name := range []string{"app-odd-changelog", "app-done-changelog"} {
+		w.create(w.source, name, 1)
+		w.create(w.target, name, 1)
+	}
+	w.fill("app-done-changelog", 0, 6)
+	w.fill("app-counts-changelog", 0, 6)
+	w.produce(w.source, &kgo.Record{Topic: "app-counts-changelog", Key: []byte("k"), Value: []byte("newer")})
+	w.produce(w.source, &kgo.Record{Topic: "app-odd-changelog", Value: []byte("1")})
+	w.produce(w.target, &kgo.Record{Topic: "app-odd-changelog", Value: []byte("something else")})
+	said := map[string]string{}
+	for _, f := range w.build(only("app")).Findings {
+		if f.Reason == ReasonStreams && f.Topic != "" {
+			said[f.Topic] = string(f.Severity) + ": " + f.Detail
+		}
+	}
+	for name, want := range map[string]string{
+		"app-counts-changelog": "warning: the copy of this changelog is not complete",
+		"app-odd-changelog":    "warning: whether the copy of this changelog is complete could not be seen",
+	} {
+		if !strings.HasPrefix(said[name], want) {
+			t.Errorf("%s: %q, want %q", name, said[name], want)
+		}
+	}
+	if len(said) != 2 {
+		t.Errorf("findings about topics: %q", said)
+	}
+	w.produce(w.target, &kgo.Record{Topic: "app-counts-changelog", Key: []byte("k"), Value: []byte("newer"), Headers: []kgo.RecordHeader{{Key: header, Value: []byte("6")}}})
+	texts := saidOf(w.build(only("app")), ReasonStreams, "app")
+	if !slices.Contains(texts, "note: its changelog topics app-counts-changelog and app-done-changelog are on the target: the application rebuilds its state from there, and everything that the source has by now is copied") {
+		t.Errorf("after it was copied: %q", texts)
+	}
+}
+
 // Internal topics that were copied in name only, and one that the application
 // has not read from yet.
 func TestStreamsTopicsWithoutRecords(t *testing.T) {

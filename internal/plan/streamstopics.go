@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
 )
 
-// internalThere looks which internal topics the target has, which of them have
-// nothing of what the source has, and which the plan takes positions of.
-func (b *builder) internalThere(ctx context.Context, topics map[string]topic.Topic) error {
+// readStreams looks which internal topics the target has, which of them have
+// nothing of what the source has, whether the copies of changelogs are complete,
+// and which topics the plan takes positions of; and says so.
+func (b *builder) readStreams(ctx context.Context) error {
 	names, taken := map[string]bool{}, map[[2]string]bool{}
 	for _, app := range b.streams {
 		for _, name := range app.internal() {
@@ -29,17 +31,12 @@ func (b *builder) internalThere(ctx context.Context, topics map[string]topic.Top
 	}
 	for _, id := range sortedKeys(b.streams) {
 		app := b.streams[id]
-		for _, name := range app.internal() {
-			if to := b.topicName(name); gone(there[to]) {
-				app.missing[to] = true
-			}
-		}
 		for _, name := range app.repartitions {
 			if !taken[[2]string{id, name}] {
 				app.left = append(app.left, name)
 			}
 		}
-		if err := b.emptyThere(ctx, app, topics, there); err != nil {
+		if err := b.internalThere(ctx, app, there); err != nil {
 			return err
 		}
 		b.noteStreams(app)
@@ -47,12 +44,12 @@ func (b *builder) internalThere(ctx context.Context, topics map[string]topic.Top
 	return nil
 }
 
-// emptyThere finds the internal topics of which the source has records and the
-// target none. That a copy is complete it does not show.
-func (b *builder) emptyThere(ctx context.Context, app *streamsApp, source, target map[string]topic.Topic) error {
+// internalThere compares the internal topics of both sides.
+func (b *builder) internalThere(ctx context.Context, app *streamsApp, there map[string]topic.Topic) error {
 	for _, name := range app.internal() {
 		to := b.topicName(name)
-		had, err := hasRecords(ctx, b.in.From, source[name])
+		app.missing[to] = gone(there[to])
+		ends, had, err := boundsOf(ctx, b.in.From, app.source[name])
 		if err != nil {
 			return err
 		}
@@ -60,30 +57,72 @@ func (b *builder) emptyThere(ctx context.Context, app *streamsApp, source, targe
 		if !had || app.missing[to] || b.plan.SameCluster && to == name {
 			continue
 		}
-		has, err := hasRecords(ctx, &b.in.To, target[to])
+		_, has, err := boundsOf(ctx, &b.in.To, there[to])
 		if err != nil {
 			return err
 		}
 		app.empty[to] = !has
+		if has && slices.Contains(app.changelogs, name) {
+			if err := b.changelogThere(ctx, app, app.source[name], there[to], ends); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// hasRecords reports whether some partition of a topic has records; one that
-// cannot be read is taken to have some on either side.
-func hasRecords(ctx context.Context, s *Side, t topic.Topic) (bool, error) {
+// changelogThere finds out whether everything that the source has in a changelog
+// is on the target: that is so when a position at its end can be translated.
+func (b *builder) changelogThere(ctx context.Context, app *streamsApp, from, to topic.Topic, ends map[topic.Partition]topic.Bounds) error {
+	if len(from.Partitions) != len(to.Partitions) {
+		app.behind[to.Name] = fmt.Sprintf("it has %s there and %d on the source", partitions(len(to.Partitions)), len(from.Partitions))
+		return nil
+	}
+	var requests []translate.Request
+	for _, p := range sortedPartitions(ends) {
+		if ends[p].Err == nil && ends[p].Start < ends[p].End {
+			requests = append(requests, translate.Request{
+				Source: p, Target: topic.Partition{Topic: to.Name, Partition: p.Partition}, SourceTopic: from, TargetTopic: to, Offsets: []int64{ends[p].End},
+			})
+		}
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	opts := b.in.Translate
+	opts.Quick, opts.Progress = true, nil // nothing comes after the end
+	results, err := translate.Translate(ctx, b.in.From.Log, b.in.To.Log, requests, &opts)
+	if err != nil {
+		return fmt.Errorf("translating: %w", err)
+	}
+	for n := range results {
+		switch r := &results[n][0]; r.Outcome {
+		case translate.Hold:
+			app.behind[to.Name] = r.Detail
+			return nil
+		case translate.Exact, translate.ExactUnproven, translate.AtEnd, translate.Repeats:
+		case translate.Refused, translate.Unset:
+			app.unseen[to.Name] = r.Detail
+		}
+	}
+	return nil
+}
+
+// boundsOf reads the bounds of a topic, and whether some partition has records;
+// one that cannot be read is taken to have some.
+func boundsOf(ctx context.Context, s *Side, t topic.Topic) (bounds map[topic.Partition]topic.Bounds, filled bool, err error) {
 	if t.Err != nil || len(t.Partitions) == 0 || s.Log == nil {
-		return t.Err != nil && !gone(t), nil
+		return nil, t.Err != nil && !gone(t), nil
 	}
 	ps := make([]topic.Partition, 0, len(t.Partitions))
 	for _, n := range t.Partitions {
 		ps = append(ps, topic.Partition{Topic: t.Name, Partition: n})
 	}
-	bounds, err := s.Log.Bounds(ctx, ps)
-	if err != nil {
-		return false, fmt.Errorf("reading offsets of %s: %w", s.label(), err)
+	if bounds, err = s.Log.Bounds(ctx, ps); err != nil {
+		return nil, false, fmt.Errorf("reading offsets of %s: %w", s.label(), err)
 	}
-	return slices.ContainsFunc(ps, func(p topic.Partition) bool { return bounds[p].Err != nil || bounds[p].Start < bounds[p].End }), nil
+	filled = slices.ContainsFunc(ps, func(p topic.Partition) bool { return bounds[p].Err != nil || bounds[p].Start < bounds[p].End })
+	return bounds, filled, nil
 }
 
 // noteStreams says what an application needs besides its positions.
@@ -94,7 +133,7 @@ func (b *builder) noteStreams(app *streamsApp) {
 		Detail: fmt.Sprintf("an application of Kafka Streams (%s), whose application.id is the group's name. The metadata of its positions, where it keeps the time of each partition, goes along byte for byte", app.why),
 		Hint:   fmt.Sprintf("start it on the target with application.id %s and an empty state.dir: what is in the old one counts in offsets of the source's changelogs", as),
 	})
-	b.noteInternal(app, app.changelogs, "changelog", "the application rebuilds its state from there, so the copy must be complete before it starts",
+	b.noteInternal(app, app.changelogs, "changelog", "the application rebuilds its state from there, and everything that the source has by now is copied",
 		"the application would begin with an empty state")
 	b.noteInternal(app, app.repartitions, "repartition", "records on their way between two steps of the application, and positions there are moved like the others",
 		"records on their way between two steps of the application would be missing")
@@ -111,6 +150,18 @@ func (b *builder) noteInternal(app *streamsApp, topics []string, kind, use, with
 			lack = append(lack, to)
 		case app.empty[to]:
 			empty = append(empty, to)
+		case app.behind[to] != "":
+			b.find(Finding{
+				Severity: Warning, Reason: ReasonStreams, Group: app.id, Topic: to,
+				Detail: "the copy of this changelog is not complete, and the application would begin with an old state: " + app.behind[to],
+				Hint:   "wait until the mover has copied everything, before the application starts there",
+			})
+		case app.unseen[to] != "":
+			b.find(Finding{
+				Severity: Warning, Reason: ReasonStreams, Group: app.id, Topic: to,
+				Detail: "whether the copy of this changelog is complete could not be seen: " + app.unseen[to],
+				Hint:   "make sure that it is, before the application starts there: it would begin with an old state",
+			})
 		default:
 			have = append(have, to)
 		}
