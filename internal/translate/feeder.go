@@ -299,7 +299,7 @@ func (f *feeder) incomplete(s int64) string {
 	case f.behind(s) >= 0:
 		return fmt.Sprintf("source offset %d is on no target partition, while later ones are: still on its way, or left out", f.behind(s))
 	case f.strays(s) > 0:
-		return fmt.Sprintf("%s at or above the position on no target partition, while later ones are: still on the way, or left out", counted(f.strays(s), ""))
+		return counted(f.strays(s), "") + " at or above the position on no target partition, while later ones are: still on the way, or left out"
 	case f.missingAborted >= 0 && f.missingAborted < s && (f.copiesAborted || !f.skipsAborted):
 		return fmt.Sprintf("source offset %d, of an aborted transaction, is not on the target, and this mover is not known to leave those out", f.missingAborted)
 	}
