@@ -189,7 +189,15 @@ func (v inspectView) row(t *inspect.Topic, p *inspect.Partition, x *inspect.Trac
 	}
 	row = append(row, through, dashText(x.SourceEnd), lag, equal)
 	if t.Full {
-		row = append(row, dashText(x.Copies), dashText(x.Passes), dashText(x.Repeats), dashText(x.Holes), foreign, dashText(x.Aborted))
+		passes := dashText(x.Passes)
+		switch {
+		case x.Copies >= 0:
+		case x.Passes > 1:
+			passes += "+" // samples tell no more
+		default:
+			passes = "-"
+		}
+		row = append(row, dashText(x.Copies), passes, dashText(x.Repeats), dashText(x.Holes), foreign, dashText(x.Aborted))
 	}
 	return row
 }

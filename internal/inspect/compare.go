@@ -210,8 +210,8 @@ func (w *work) ends(ctx context.Context, l *look) error {
 			if t.last >= 0 {
 				from = max(from, t.last+1)
 			}
-			if split[t.from] {
-				continue // what is not here may be in another partition
+			if split[t.from] || t.through > b.End {
+				continue // the rest may be in another partition; or it is another topic
 			}
 			t.lag = max(0, b.End-from)
 			if t.lag == 0 {

@@ -160,18 +160,18 @@ func (l *look) judgeMisfits() {
 			l.say(Obstacle, ReasonPartitionCounts, m.part,
 				fmt.Sprintf("copies come from partition %d, and %s on the source has %d", m.number, l.source.Name, l.out.SourcePartitions),
 				"check --from and --map-topic")
+		case p.equal == 0 && p.compared > 0:
+			l.say(Obstacle, ReasonOtherContent, m.part,
+				fmt.Sprintf("no copy that was compared is equal to its record in %s; the one at offset %d names source offset %d", source, m.pair.at, m.pair.h),
+				"check --from and --map-topic; a topic that was deleted and created again has other records at the same offsets; where the mover changes records, its offsets cannot be checked")
 		case m.end >= 0:
 			l.say(Obstacle, ReasonIncarnation, m.part,
 				fmt.Sprintf("the record at offset %d is a copy of source offset %d, and %s ends at %d: it was copied from an earlier life of that topic", m.pair.at, m.pair.h, source, m.end),
 				"copy again into an empty topic, or check --from and --map-topic")
-		case p.equal > 0:
+		default:
 			l.say(Obstacle, ReasonIncarnation, m.part,
 				fmt.Sprintf("the copy at offset %d differs from source offset %d of %s while others are equal: an old and a new life of the topic are in here, or the source was written anew", m.pair.at, m.pair.h, source),
 				"copy again into an empty topic")
-		default:
-			l.say(Obstacle, ReasonOtherContent, m.part,
-				fmt.Sprintf("the copy at offset %d differs from source offset %d of %s, and no copy that was looked at is equal", m.pair.at, m.pair.h, source),
-				"check --from and --map-topic; a topic that was deleted and created again has other records at the same offsets; where the mover changes records, its offsets cannot be checked")
 		}
 	}
 }
