@@ -79,11 +79,12 @@ func sandboxCommands() []sandboxCommandJSON {
 	return []sandboxCommandJSON{
 		{"kferry group list -c " + lab.SourceName, "the groups, their kinds and states"},
 		{"kferry group describe billing -c " + lab.SourceName, "where one of them is, and its lag"},
+		{"kferry topic inspect orders customers payments old.invoices clicks -c " + lab.TargetName + " --from " + lab.SourceName, "what copied the topics, and how far the copies are"},
 		{plan + " -g billing -g search -g crm --explain --out plan.json", "copies by header: exact, with the records either side"},
 		{"kferry apply plan.json", "writes the positions, and journals each step"},
 		{"kferry verify plan.json", "reads them back, with their proof"},
 		{"kferry rollback RUN", "with the run that apply has named: as if it had never been"},
-		{plan + " -g ledger --map-topic invoices=old.invoices", "a copy by MirrorMaker 2, beside its own checkpoint"},
+		{plan + " -g ledger", "a copy by MirrorMaker 2, beside its own checkpoint"},
 		{plan + " -g web-stats", "a copy that has left no trace: found by its contents"},
 		{plan + " -g returns-desk", "a copy at equal offsets"},
 		{plan + " -g tracking", "held: the mover has not come by yet"},
