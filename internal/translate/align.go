@@ -257,16 +257,17 @@ func (f *frame) rank(target []mark, out []origin) {
 			high = out[n].most
 		}
 		tied := i > 0 || n < len(out) || f.anchored
-		edge := i == 0 && !f.anchored || n == len(out)
-		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), edge, tied && f.alone)
+		last := n == len(out)
+		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), i == 0 && !f.anchored, last, tied && f.alone)
 		i = n
 	}
 }
 
 // forgotten judges one run of records without original, by the free offsets of
-// [low, high). At an edge, where no known copy follows or none goes before, the
-// records may be of another pass.
-func (f *frame) forgotten(target []mark, run []origin, low, high int64, edge, alone bool) {
+// [low, high). Where no known copy goes before or follows, what they are is
+// open even if there are as many offsets; at the end they may be of another
+// pass. Where there are too few offsets they are others', or of another pass.
+func (f *frame) forgotten(target []mark, run []origin, low, high int64, first, last, alone bool) {
 	var some []int // what compaction or retention can have taken
 	for i := range run {
 		if !target[i].keyless || low < f.start {
@@ -277,12 +278,14 @@ func (f *frame) forgotten(target []mark, run []origin, low, high int64, edge, al
 	fit := len(least) == len(some)
 	for k, i := range some {
 		switch {
-		case fit && !edge && least[k] == most[k], fit && alone:
+		case fit && !first && !last && least[k] == most[k], fit && alone:
 			run[i] = origin{h: least[k], least: least[k], most: most[k]}
-		case fit && !edge:
+		case fit && !last:
 			run[i] = origin{h: -1, least: least[0], most: most[len(most)-1], maybe: true}
-		case edge && f.forgets > 0:
+		case last && f.forgets > 0:
 			run[i] = origin{h: -1, least: 0, most: min(f.forgets, f.end) - 1, maybe: true}
+		case f.forgets >= f.end:
+			run[i] = origin{h: -1, least: 0, most: -1, maybe: true}
 		}
 	}
 }

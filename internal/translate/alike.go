@@ -156,7 +156,7 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 		if found > most {
 			best, most = p, found
 		}
-		if 10*found >= 9*all {
+		if all > 0 && 10*found >= 9*all {
 			break
 		}
 	}
@@ -169,32 +169,46 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 // alike counts how many records at the end, the start and in between have one
 // like them on the source.
 func (s *solver) alike(ctx context.Context, p printer) (found, all int, err error) {
-	start, limit := s.tgt.bounds.Start, s.tgt.limit
-	if limit <= start {
-		return 0, 0, nil
-	}
 	a := newAligner(s, p, nil)
-	for _, part := range []int64{8, 0, 4} {
-		st, err := s.tgt.at(ctx, start+(limit-1-start)*part/8)
+	start, limit := s.tgt.bounds.Start, s.tgt.limit
+	for _, from := range []int64{limit - 2*spotContext, start, start + (limit-start)/2} {
+		recs, err := s.tgt.records(ctx, from, min(from+2*spotContext, limit))
+		if err == nil && from == start && all == 0 {
+			recs, err = s.firstRecords(ctx)
+		}
 		if err != nil {
 			return found, all, err
 		}
-		origins, err := a.spot(ctx, st)
+		origins, err := a.search(ctx, recs)
 		if err != nil {
 			return found, all, err
 		}
-		for i := range st.recs {
-			if st.recs[i].Kind != batch.Data {
-				continue
-			}
-			all++
-			if origins[i].copy() {
-				found++
+		for i := range recs {
+			if recs[i].Kind == batch.Data {
+				all++
+				if origins[i].copy() {
+					found++
+				}
 			}
 		}
-		if found >= spotContext && part == 0 {
+		if found >= spotContext && from == start {
 			break
 		}
 	}
 	return found, all, nil
+}
+
+// firstRecords are the first ones that a consumer meets, within a bound.
+func (s *solver) firstRecords(ctx context.Context) ([]batch.Entry, error) {
+	var out []batch.Entry
+	for st, from := s.tgt.stream(s.tgt.bounds.Start, s.tgt.limit), s.tgt.bytes; len(out) < spotContext && s.tgt.bytes-from < sampleBytes/samplePartitions; {
+		e, err := st.data(ctx)
+		if err != nil || e == nil {
+			return out, err
+		}
+		if e.Kind == batch.Data {
+			out = append(out, *e)
+		}
+	}
+	return out, nil
 }

@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kferry/kferry/internal/batch"
 )
@@ -17,7 +18,7 @@ type doubt struct {
 
 // keepDoubt remembers a record that matters to one of the positions.
 func (s *solver) keepDoubt(e *traced, after int64) error {
-	if e.Kind != batch.Data || e.least == e.most {
+	if e.Kind != batch.Data || e.sure() && !e.maybe {
 		return nil
 	}
 	matters := e.loose || e.maybe
@@ -35,12 +36,13 @@ func (s *solver) keepDoubt(e *traced, after int64) error {
 
 // severalFit looks whether more than one position fits, because records around
 // T may be copies of records either side of S, or no copies at all. T then is
-// the lowest position that fits: records may come twice, and none is lost.
-func (s *solver) severalFit(a *ask) {
+// the lowest position that fits: records may come twice, and none is lost. h is
+// nil where the records from T on were read as one pass.
+func (s *solver) severalFit(a *ask, h *history) {
 	if a.res.Outcome == Hold || a.res.Outcome == Refused {
 		return
 	}
-	t, n, why := a.res.T, int64(0), ReasonSeveralFit
+	t, found, why := a.res.T, false, ReasonSeveralFit
 	for _, d := range s.doubts {
 		switch {
 		case d.maybe && d.pos < t && d.most >= a.s, !d.maybe && d.least < a.s && a.s <= d.most:
@@ -49,14 +51,49 @@ func (s *solver) severalFit(a *ask) {
 		default:
 			continue
 		}
-		n++
+		found = true
 		if d.maybe {
 			why = ReasonForgotten
 		}
 	}
-	if n > 0 {
-		s.settleSeveral(a, a.res.Repeats+n, why)
+	if found {
+		s.settleSeveral(a, s.mayRepeat(a, h), why)
 	}
+}
+
+// looksBack reports whether records before T matter to a position that one
+// reading from T on does not show: copies of what the source has forgotten.
+func (s *solver) looksBack(a *ask) bool {
+	if s.src == nil || a.vague {
+		return a.vague
+	}
+	if _, ok := s.tr.(*aligner); !ok {
+		return false
+	}
+	return a.s < s.src.bounds.Start || slices.ContainsFunc(s.doubts, func(d doubt) bool {
+		return d.maybe && d.pos < a.res.T && d.most >= a.s
+	})
+}
+
+// mayRepeat counts the records from T on that a group at S may have read, or
+// may meet twice.
+func (s *solver) mayRepeat(a *ask, h *history) int64 {
+	n := int64(0)
+	for _, d := range s.doubts {
+		if d.pos >= a.res.T && (d.least < a.s || d.loose) {
+			n++
+		}
+	}
+	if h == nil {
+		return n
+	}
+	for _, r := range h.runs {
+		n += max(0, r.n-max(0, a.res.T-r.pos))
+	}
+	for _, w := range h.offsets(a.s) {
+		n -= w.n
+	}
+	return max(1, n)
 }
 
 func (s *solver) settleSeveral(a *ask, repeats int64, why Reason) {
@@ -74,13 +111,12 @@ func (s *solver) settleSeveral(a *ask, repeats int64, why Reason) {
 // how many passes there were: T is before the first record that may be a copy
 // of one at or above S. It reports whether there was such a doubt.
 func (s *solver) fromDoubts(a *ask, h *history) bool {
-	first, open, unsure := int64(-1), false, int64(0)
+	first, open := int64(-1), false
 	for _, d := range s.doubts {
 		if d.most < a.s {
 			continue
 		}
 		open = open || d.loose
-		unsure++
 		if first < 0 || d.pos < first {
 			first = d.pos
 		}
@@ -96,34 +132,25 @@ func (s *solver) fromDoubts(a *ask, h *history) bool {
 			break
 		}
 	}
-	t := h.before(first, s.tgt.bounds.Start)
-	// Whatever is unsure may be one that comes again.
-	repeats := unsure
-	for _, r := range h.runs {
-		repeats += max(0, r.n-max(0, t-r.pos))
-	}
-	for _, w := range h.offsets(a.s) {
-		repeats -= w.n
-	}
 	s.settle(a, Repeats, KnownRead)
-	a.res.T = t
-	s.settleSeveral(a, max(1, repeats), ReasonSeveralFit)
+	a.res.T = h.before(first, s.tgt.bounds.Start)
+	s.settleSeveral(a, s.mayRepeat(a, h), ReasonSeveralFit)
 	return true
 }
 
-// unknownOnly collects the doubts where no record of the target is known to be
-// a copy.
-func (s *solver) unknownOnly(ctx context.Context) error {
-	s.doubts = nil
-	if s.tgt.limit <= s.tgt.bounds.Start {
+// beyond adds the doubts about records behind the last copy: from is 1 + that,
+// or the log start.
+func (s *solver) beyond(ctx context.Context, from int64) error {
+	al, ok := s.tr.(*aligner)
+	if !ok || al.forgets() <= s.src.bounds.Start && s.src.bounds.Start == 0 || from >= s.tgt.limit {
 		return nil
 	}
-	for f := s.tr.follow(s.tgt.bounds.Start, s.tgt.limit); ; {
+	for f := s.tr.follow(from, s.tgt.limit); ; {
 		e, err := f.next(ctx)
 		if e == nil || err != nil {
 			return err
 		}
-		if err := s.keepDoubt(e, s.tgt.bounds.Start); err != nil {
+		if err := s.keepDoubt(e, from); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func (s *solver) readHistory(ctx context.Context) (*history, error) {
 		}
 		if e == nil {
 			h.read = f.count()
-			return h, nil
+			return h, s.beyond(ctx, s.end.pos+1)
 		}
 		if err := s.keepDoubt(e, after); err != nil {
 			return nil, err
@@ -226,7 +226,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 	if len(want) == 0 {
 		a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 		s.settle(a, AtEnd, KnownRead)
-		s.severalFit(a)
+		s.severalFit(a, h)
 		return nil
 	}
 	if s.fromDoubts(a, h) {
@@ -251,7 +251,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 		a.res.Notes = append(a.res.Notes, fmt.Sprintf("on the word of --copy-complete: the mover went back from source offset %d and ended at %d", h.top, s.end.h))
 	}
 	s.settle(a, out, KnownRead)
-	s.severalFit(a)
+	s.severalFit(a, h)
 	return s.nowhere(ctx, a, h, want)
 }
 

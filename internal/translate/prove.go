@@ -17,9 +17,12 @@ func (s *solver) prove(ctx context.Context) error {
 	if s.opt.Quick {
 		return s.leaveOut(ctx, asks)
 	}
+	if err := s.beyond(ctx, s.end.pos+1); err != nil {
+		return err
+	}
 	var again, clear []*ask
 	for _, a := range asks {
-		if a.vague {
+		if s.looksBack(a) {
 			again = append(again, a)
 		} else {
 			clear = append(clear, a)
@@ -53,7 +56,7 @@ func (s *solver) onePass(ctx context.Context, asks []*ask) (again []*ask, err er
 	}
 	for _, a := range asks {
 		// Below a gap the good position may lie in an earlier pass.
-		if read.drop || a.s <= read.lastGap {
+		if read.drop || a.s <= read.lastGap || s.looksBack(a) {
 			again = append(again, a)
 			continue
 		}
@@ -88,7 +91,7 @@ func (s *solver) accept(a *ask, read reading, known Known) {
 		out = AtEnd
 	}
 	s.settle(a, out, known)
-	s.severalFit(a)
+	s.severalFit(a, nil)
 	p := &a.res.Proof
 	if known == KnownCounted {
 		p.Slots, p.Offsets = s.end.pos+1-a.res.T, s.end.h+1-a.s

@@ -228,10 +228,11 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 		default:
 			a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 			s.settle(a, AtEnd, KnownRead)
-			if err := s.unknownOnly(ctx); err != nil {
+			s.doubts = nil
+			if err := s.beyond(ctx, s.tgt.bounds.Start); err != nil {
 				return err
 			}
-			s.severalFit(a)
+			s.severalFit(a, nil)
 		}
 	}
 	return nil
