@@ -206,6 +206,12 @@ func (b *builder) joinedPosition(q *Position, it *item) {
 		q.refuse(ReasonNotSettled, "a transactional commit is pending on the source", "wait until the transaction has ended")
 		return
 	}
+	if app := b.streams[it.from]; app != nil && len(app.changelogs) > 0 {
+		q.refuse(ReasonPartitionCount,
+			fmt.Sprintf("%q is an application of Kafka Streams: its state is kept by partition (%s), and records of %s are in other partitions of %s than there", it.from, app.changelogs[0], it.source.Topic, it.target.Topic),
+			"copy the topic one to one; or leave its positions out with --exclude-topic, and let the application begin anew")
+		return
+	}
 	metadata, done, note := oneMetadata(it.feeds)
 	with := *it
 	with.have = &Offset{Metadata: metadata}

@@ -277,3 +277,30 @@ func TestMergedWait(t *testing.T) {
 		t.Errorf("looks: %v", looks)
 	}
 }
+
+// TestMergedStreams: an application of Kafka Streams that keeps state does not
+// go on over other partitions; one without state does.
+func TestMergedStreams(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		changelog bool
+		want      Verdict
+	}{"with state": {true, VerdictRefused}, "without state": {false, VerdictApply}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.joinedTopic("merged", 2, 1, 10, knownHeader(t, "k2k_offset"), func(int32, int) int32 { return 0 })
+			if c.changelog {
+				w.create(w.source, "app-counts-changelog", 2)
+			}
+			w.commit(w.source, "app", all("merged", "5 "+streamsMeta, "5 "+streamsMeta))
+			g := w.build(auto).Group("app")
+			if g.Verdict != c.want || c.changelog && !strings.Contains(g.Detail, "its state is kept by partition (app-counts-changelog)") {
+				t.Fatalf("%s: %s", g.Verdict, g.Detail)
+			}
+			if !c.changelog && g.Positions[0].After.Metadata != streamsMeta {
+				t.Errorf("metadata %q", g.Positions[0].After.Metadata)
+			}
+		})
+	}
+}
