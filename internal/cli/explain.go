@@ -19,11 +19,8 @@ const payloadShown = 200
 // is missing or comes twice.
 func (v planView) explain(p *plan.Plan) error {
 	for _, t := range p.Topics {
-		switch {
-		case t.NoHeaders:
-			v.linef("%s: fingerprints leave out all headers", clean(t.Target))
-		case len(t.OwnHeaders) > 0 && t.Evidence != "":
-			v.linef("%s: fingerprints leave out %s", clean(t.Target), clean(strings.Join(t.OwnHeaders, ", ")))
+		if text := leftOutText(&t); text != "" {
+			v.linef("%s: fingerprints leave out %s", clean(t.Target), text)
 		}
 	}
 	if len(p.Topics) > 0 {
@@ -38,6 +35,19 @@ func (v planView) explain(p *plan.Plan) error {
 		}
 	}
 	return nil
+}
+
+// leftOutText says which headers the fingerprints of a topic leave out.
+func leftOutText(t *plan.Topic) string {
+	switch {
+	case t.Evidence == "", !t.NoHeaders && len(t.OwnHeaders) == 0:
+		return ""
+	case t.NoHeaders:
+		return "all headers"
+	case t.Evidence == translate.KindHeader:
+		return clean(strings.Join(t.OwnHeaders, ", "))
+	}
+	return "the headers of all known movers (own_headers in the plan has their names)"
 }
 
 func (v planView) explainOne(g *plan.Group, q *plan.Position) error {

@@ -119,7 +119,7 @@ func TestExplainSaysEverything(t *testing.T) {
 	if err := (planView{w: &out}).explain(p); err != nil {
 		t.Fatal(err)
 	}
-	want := `orders: fingerprints leave out x-a, x-b
+	want := `orders: fingerprints leave out the headers of all known movers (own_headers in the plan has their names)
 
 app orders/0: 4 → 7, repeats
   LOG     RECORD    OFFSET  SOURCE-OFFSET  TIME                      FINGERPRINT

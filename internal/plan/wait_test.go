@@ -163,6 +163,47 @@ func TestAwaitNeedsNoWait(t *testing.T) {
 	}
 }
 
+// Copies that name no source offset are waited for just so.
+func TestAwaitByContents(t *testing.T) {
+	t.Parallel()
+	s := newSlow(t, "slow")
+	s.commit(s.source, "app", at{part("slow", 0): "60", part("slow", 1): "20"})
+	step := func(look int) error {
+		for n := range int32(2) {
+			for _, r := range copies("slow", n, 15*(look-1), 15*look) {
+				r.Headers = nil
+				s.produce(s.target, r)
+			}
+		}
+		return nil
+	}
+	for n := range int32(2) {
+		s.produce(s.target, &kgo.Record{Topic: "slow", Partition: n, Value: []byte("of another program")})
+	}
+	if err := step(1); err != nil {
+		t.Fatal(err)
+	}
+	p, last, err := s.await(t.Context(), 0, step, auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last == nil || last.Over || !p.Applicable("app") || p.Topics[0].Evidence != translate.KindContent {
+		t.Fatalf("at the end: %+v, %+v", p.Topics, p.Group("app"))
+	}
+	for n, want := range map[int32]int64{0: 61, 1: 21} {
+		if q := p.Group("app").positionOf(part("slow", n)); q.After == nil || q.After.Offset != want {
+			t.Errorf("slow/%d: %+v", n, q)
+		}
+	}
+	var copied []int64
+	for _, l := range s.looks {
+		copied = append(copied, l.Topics[0].Copied)
+	}
+	if d := cmp.Diff([]int64{30, 50, 65, 80}, copied); d != "" {
+		t.Errorf("copied (-want +got):\n%s", d)
+	}
+}
+
 // watched counts what is read of a log, and breaks when it is told to.
 type watched struct {
 	translate.Log
