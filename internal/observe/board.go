@@ -47,7 +47,7 @@ func (b *Board) Show(lines []string, plain string, object any) {
 			b.redraw()
 		}
 	default:
-		b.print()
+		b.say()
 	}
 }
 
@@ -74,8 +74,8 @@ func (b *Board) redraw() {
 	}
 }
 
-// print writes the last look as one line; p.mu is held.
-func (b *Board) print() {
+// say writes the last look as one line; p.mu is held.
+func (b *Board) say() {
 	if b.json == nil {
 		return // nothing was seen yet
 	}

@@ -261,7 +261,7 @@ func (p *Progress) Print() {
 	case p.task != nil:
 		p.line(p.task.sight(time.Now()))
 	case p.board != nil:
-		p.board.print()
+		p.board.say()
 	}
 }
 

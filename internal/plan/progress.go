@@ -92,8 +92,8 @@ func (w *waiter) note() {
 		sums[t.topics()] += t.copied - t.start
 	}
 	for k, sum := range sums {
-		all := append(w.topics[k], sample{now, sum})
-		w.topics[k] = all[max(0, len(all)-rateLooks-1):]
+		w.topics[k] = append(w.topics[k], sample{now, sum})
+		w.topics[k] = w.topics[k][max(0, len(w.topics[k])-rateLooks-1):]
 	}
 }
 

@@ -72,8 +72,7 @@ func (v *verifier) proofs(ctx context.Context, names []string) (map[*Position][]
 	var asked []*ProofRecord
 	for i := range questions {
 		q := &questions[i]
-		answers := append(out[q.position], ProofRecord{Record: q.which, Offset: q.seen.Offset})
-		out[q.position] = answers
+		out[q.position] = append(out[q.position], ProofRecord{Record: q.which, Offset: q.seen.Offset})
 	}
 	next := map[*Position]int{}
 	for i := range questions {

@@ -128,7 +128,7 @@ func TestVerifyAfterTheLogsHaveMovedOn(t *testing.T) {
 		},
 		"the source topic was deleted": {
 			change: func(w *world, p topic.Partition) {
-				if _, err := w.source.admin.DeleteTopic(context.Background(), p.Topic); err != nil {
+				if _, err := w.source.admin.DeleteTopic(w.t.Context(), p.Topic); err != nil {
 					w.t.Fatal(err)
 				}
 			},

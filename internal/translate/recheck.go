@@ -175,16 +175,10 @@ func recheckSome(ctx context.Context, r *rounds, some []*revisit, claims []Claim
 
 // check looks at one record. The error is the context's.
 func (v *revisit) check(ctx context.Context, c *Claim) (Checked, error) {
-	x, b := c.Seen.Offset, v.side.bounds
-	switch {
-	case v.err != nil:
-		return Checked{Unread, v.err.Error()}, nil
-	case x < b.Start:
-		return Checked{GoneRetention, fmt.Sprintf("gone by retention: the log begins at %d now", b.Start)}, nil
-	case x >= b.End:
-		return Checked{StandsOther, fmt.Sprintf("the log ends at %d now, below it: it was cut back, or the topic created anew", b.End)}, nil
+	if outside := v.outside(c.Seen.Offset); outside.Standing != "" {
+		return outside, nil
 	}
-	e, err := v.side.record(ctx, x)
+	e, err := v.side.record(ctx, c.Seen.Offset)
 	switch {
 	case errors.Is(err, errUnreadable) && ctx.Err() == nil:
 		return Checked{Unread, err.Error()}, nil
@@ -200,6 +194,20 @@ func (v *revisit) check(ctx context.Context, c *Claim) (Checked, error) {
 		return Checked{GoneCompaction, "gone by compaction: no record stands there any more"}, nil
 	}
 	return Checked{StandsOther, "no record stands there any more, and the topic is not compacted: the log was replaced, or the topic was compacted in the meantime"}, nil
+}
+
+// outside says of an offset that the log does not have what became of it.
+func (v *revisit) outside(x int64) Checked {
+	b := v.side.bounds
+	switch {
+	case v.err != nil:
+		return Checked{Unread, v.err.Error()}
+	case x < b.Start:
+		return Checked{GoneRetention, fmt.Sprintf("gone by retention: the log begins at %d now", b.Start)}
+	case x >= b.End:
+		return Checked{StandsOther, fmt.Sprintf("the log ends at %d now, below it: it was cut back, or the topic created anew", b.End)}
+	}
+	return Checked{}
 }
 
 // compare sets a record beside the claim.
