@@ -148,7 +148,12 @@ func (b *builder) shareOutcome(q *Position, it *item, to string) {
 func (b *builder) doneAbove(q *Position, it *item, to string) (done int64, detail string) {
 	const what = "a share group moves at least once: "
 	done = doneOf(b.source[it.from], it.source, q.LagBefore)
+	if it.joined {
+		done = -1
+	}
 	switch {
+	case it.joined:
+		detail = what + "what is done above the start offsets of the partitions that feed this one will be delivered again, uncounted"
 	case done < 0:
 		detail = what + "what is done above its start offset will be delivered again, and how much that is the brokers do not tell (they do from 4.2 on)"
 	case done == 0:

@@ -331,6 +331,30 @@ func TestStartOffsetsTakenInPartAreTakenBack(t *testing.T) {
 	}
 }
 
+// Partitions that become one: the lowest start offset, and no number.
+func TestShareGroupOnMergedPartitions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.joinedTopic("merged", 4, 2, 10, knownHeader(t, "k2k_offset"), func(p int32, _ int) int32 { return p % 2 })
+	w.start(w.source, "workers", all("merged", "4", "6", "4", "3"))
+	g := w.build(auto).Group("workers")
+	if g.Verdict != VerdictRefused || g.Reason != ReasonShareGroup {
+		t.Fatalf("without the override: %+v", g)
+	}
+	p := w.build(auto, acceptRepeatsInput)
+	for _, q := range p.Group("workers").Positions {
+		if q.Outcome != translate.Repeats || q.Repeats != -1 || q.Reason != ReasonShareGroup {
+			t.Errorf("%+v", q)
+		}
+	}
+	if rep := w.apply(p); !rep.Complete() {
+		t.Fatalf("report: %+v", rep)
+	}
+	if d := cmp.Diff(all("merged", "8", "7"), w.positions(w.target, "workers")); d != "" {
+		t.Errorf("target (-want +got):\n%s", d)
+	}
+}
+
 // Brokers before 4.2 do not count what is done above a start offset.
 func TestShareGroupOnBrokersThatDoNotCount(t *testing.T) {
 	t.Parallel()
