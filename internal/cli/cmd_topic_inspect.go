@@ -89,12 +89,13 @@ func runTopicInspect(ctx context.Context, f *Factory, o *topicInspectOptions, ar
 	}
 	st := stages{f: f}
 	defer st.end()
+	opts.Now = f.streams.now
 	if o.full {
 		opts.Progress = func(done, total int64) {
 			st.set("reading "+count(len(asks), "topic", "topics"), "offsets", done, total)
 		}
 	} else {
-		st.set("sampling "+count(len(asks), "topic", "topics"), "topics", 0, 0)
+		opts.Topic = func(done, total int) { st.set("sampling topics", "topics", int64(done), int64(total)) }
 	}
 	got, err := inspect.Inspect(ctx, inspect.Side{Log: target.cluster, Topics: here}, from, asks, &opts)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,6 +49,10 @@ type Options struct {
 	// Progress is called, from one goroutine at a time, with offsets done and in
 	// all, of a full reading.
 	Progress func(done, total int64)
+	// Topic is called before each topic, with how many are done and in all.
+	Topic func(done, total int)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // work is one Inspect.
@@ -91,8 +96,14 @@ func Inspect(ctx context.Context, target Side, source *Side, asks []Ask, opts *O
 		w.source, w.there = &reader{log: source.Log}, source.Topics
 	}
 	w.budget.left.Store(int64(w.opt.MaxRuns))
+	if w.opt.Now == nil {
+		w.opt.Now = time.Now
+	}
 	out := &Report{}
-	for _, a := range asks {
+	for i, a := range asks {
+		if w.opt.Topic != nil {
+			w.opt.Topic(i, len(asks))
+		}
 		t, err := w.inspect(ctx, a)
 		if err != nil {
 			return nil, err
@@ -111,6 +122,9 @@ type look struct {
 	// source is the topic that it is compared with; nil none.
 	source *topic.Topic
 	bounds map[int32]topic.Bounds // of the source
+	// open are the transactions that keep partitions from being decided.
+	open map[topic.Partition]topic.Producers
+	now  time.Time
 	// itself: the source topic would be the topic itself.
 	itself bool
 	// elsewhere are copies that were found in another source partition than the
@@ -142,6 +156,9 @@ func (w *work) inspect(ctx context.Context, ask Ask) (*Topic, error) {
 		return nil, err
 	}
 	if err := w.evidence(ctx, l); err != nil {
+		return nil, err
+	}
+	if err := w.openTransactions(ctx, l); err != nil {
 		return nil, err
 	}
 	l.assemble()

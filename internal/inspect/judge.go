@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/translate"
@@ -258,9 +259,7 @@ func (l *look) judgePartition(p *part) {
 		l.say(Note, ReasonAborted, n, l.number(t.aborted, "record is of an aborted transaction", "records are of aborted transactions")+": a read_uncommitted consumer meets them", "")
 	}
 	if p.bounds.Stable < p.bounds.End {
-		l.say(Warning, ReasonOpenTransaction, n,
-			fmt.Sprintf("a transaction is open from offset %d on: what stands from there to the end, %d, is not decided", p.bounds.Stable, p.bounds.End),
-			"look again; when it stays, the transaction hangs and has to be ended on the cluster (kafka-transactions.sh find-hanging)")
+		l.judgeOpen(p)
 	}
 	unnamed := slices.ContainsFunc(t.sorted(), func(x *track) bool { return x.from.Partition < 0 && x.copies > 0 })
 	if unnamed && t.dec != nil && t.dec.partition != "" {
@@ -269,6 +268,29 @@ func (l *look) judgePartition(p *part) {
 	if t.tooMany {
 		l.say(Obstacle, ReasonMerged, n, fmt.Sprintf("the headers name more than %d source partitions", mostTracks), "the header with the partition may be something else")
 	}
+}
+
+// hangs is the age from which an open transaction is said to hang: the broker
+// ends one of a living producer after transaction.max.timeout.ms, 15 minutes by
+// default.
+const hangs = 15 * time.Minute
+
+// judgeOpen names the transactions that keep a partition from being decided.
+func (l *look) judgeOpen(p *part) {
+	detail := fmt.Sprintf("a transaction is open from offset %d on: what stands from there to the end, %d, is not decided", p.bounds.Stable, p.bounds.End)
+	hint := "look again; when it stays, the transaction hangs and has to be ended on the cluster (kafka-transactions.sh find-hanging shows it)"
+	for _, x := range l.open[p.Partition].Open {
+		detail += fmt.Sprintf("; producer %d since offset %d", x.ProducerID, x.Start)
+		if x.LastTimestamp < 0 {
+			continue
+		}
+		age := l.now.Sub(time.UnixMilli(x.LastTimestamp)).Round(time.Second)
+		detail += fmt.Sprintf(", silent for %s", age)
+		if age >= hangs {
+			hint = fmt.Sprintf("it hangs: end it with kafka-transactions.sh --bootstrap-server … abort --topic %s --partition %d --start-offset %d", p.Topic, p.Partition.Partition, x.Start)
+		}
+	}
+	l.say(Warning, ReasonOpenTransaction, p.Partition.Partition, detail, hint)
 }
 
 func unreadableHint(err error) string {

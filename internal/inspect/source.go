@@ -7,6 +7,7 @@ import (
 	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/mover"
 	"github.com/kferry/kferry/internal/topic"
+	"github.com/kferry/kferry/internal/translate"
 )
 
 // findSource finds the topic of the source that this one is compared with, and
@@ -189,4 +190,28 @@ func (p *part) prints() []pair {
 	}
 	slices.SortFunc(out, func(a, b pair) int { return int(a.at - b.at) })
 	return out
+}
+
+// openTransactions asks who keeps partitions from being decided, where the log
+// can tell.
+func (w *work) openTransactions(ctx context.Context, l *look) error {
+	l.now = w.opt.Now()
+	who, ok := w.target.log.(translate.Transactions)
+	var undecided []topic.Partition
+	for _, p := range l.parts {
+		if p.err == nil && p.bounds.Stable < p.bounds.End {
+			undecided = append(undecided, p.Partition)
+		}
+	}
+	if !ok || len(undecided) == 0 {
+		return nil
+	}
+	open, _, err := who.OpenTransactions(ctx, undecided)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil:
+		l.open = open
+	}
+	return nil // without an answer the finding names no producer
 }

@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -67,8 +69,13 @@ func TestTransactions(t *testing.T) {
 	tgt.transactional("open", nil, armory.copies("orders", 0, 0, 96, 100)...)
 	for _, full := range []bool{false, true} {
 		got := inspectOne(t, tgt, src, Ask{Topic: "orders"}, &Options{Full: full})
-		if x := got.Partitions[0].Tracks[0]; x.CopiedThrough != 90 || !cmp.Equal(findings(got)[:1], []string{"warning open-transaction"}) {
+		if x := got.Partitions[0].Tracks[0]; x.CopiedThrough != 90 || !cmp.Equal(findings(got)[:1], []string{"warning open-transaction"}) ||
+			!strings.Contains(describe(got), "silent for") || !strings.Contains(describe(got), "look again") {
 			t.Errorf("full=%v: %s", full, describe(got))
 		}
+	}
+	later := inspectOne(t, tgt, src, Ask{Topic: "orders"}, &Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	if !strings.Contains(describe(later), "--start-offset 81") {
+		t.Errorf("an hour later: %s", describe(later))
 	}
 }
