@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/mover"
+	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/translate"
 )
 
@@ -45,6 +46,10 @@ func topicNames(ctx context.Context, s *Side) ([]string, error) {
 // mirror is what was found of MirrorMaker 2.
 type mirror struct {
 	source, target []string // all topics, sorted
+	// owner is the source topic whose copy a target topic is by its name, the one
+	// with the longest name, and copies is owner turned round, sorted.
+	owner  map[string]string
+	copies map[string][]string
 	// aliases are those of the source that MirrorMaker 2's own topics on the
 	// target name.
 	aliases map[string]bool
@@ -78,6 +83,7 @@ func (b *builder) findMirror(ctx context.Context) error {
 			return err
 		}
 	}
+	m.index(b.in.Route)
 	b.findAliases()
 	if err := b.checkAlias(); err != nil {
 		return err
@@ -96,6 +102,32 @@ func (b *builder) findMirror(ctx context.Context) error {
 		}
 	}
 	return b.collide()
+}
+
+// index finds the source topic that each target topic would be the copy of. A
+// target topic to which a source topic goes by the route belongs to that one,
+// and else to the one with the longest name.
+func (m *mirror) index(route *position.Route) {
+	known, taken := map[string]bool{}, map[string]bool{}
+	for _, name := range m.source {
+		known[name], taken[route.Topic(name)] = true, true
+	}
+	m.owner, m.copies = map[string]string{}, map[string][]string{}
+	for _, t := range m.target {
+		if taken[t] {
+			continue
+		}
+		for i := 1; i < len(t); i++ {
+			if strings.IndexByte("._-", t[i-1]) < 0 || !known[t[i:]] {
+				continue
+			}
+			if _, _, ok := mover.Replicated(t, t[i:]); ok {
+				m.owner[t] = t[i:]
+				m.copies[t[i:]] = append(m.copies[t[i:]], t)
+				break
+			}
+		}
+	}
 }
 
 // elsewhere reports whether some position goes to another log than its own.
@@ -160,7 +192,7 @@ func (b *builder) checkAlias() error {
 		}
 	}
 	for _, source := range b.sourceTopicNames() {
-		for _, name := range m.target {
+		for _, name := range m.copies[source] {
 			if alias, _, ok := mover.Replicated(name, source); ok && found[alias] == "" {
 				found[alias] = name + " of " + b.in.To.label()
 			}
@@ -250,15 +282,32 @@ func (b *builder) findRenamed() {
 		case 0:
 		case 1:
 			m.renamed[name] = found[0]
-			b.find(Finding{
-				Severity: Note, Reason: ReasonRenamed, Topic: found[0],
-				Detail: fmt.Sprintf("%s has no topic %s; %s is named as MirrorMaker 2 names its copy, and is taken for it", b.in.To.label(), name, found[0]),
-				Hint:   fmt.Sprintf("should it be another one: --map-topic %s=NAME", name),
-			})
 		default:
 			m.several[name] = found
 		}
 	}
+	b.noteRenamed()
+}
+
+// noteRenamed says once which topics are taken for copies by their names; the
+// plan's topics have all pairs.
+func (b *builder) noteRenamed() {
+	m := &b.mirror
+	names := sortedKeys(m.renamed)
+	if len(names) == 0 {
+		return
+	}
+	first := names[0]
+	f := Finding{
+		Severity: Note, Reason: ReasonRenamed, Topic: m.renamed[first],
+		Detail: fmt.Sprintf("%s has no topic %s; %s is named as MirrorMaker 2 names its copy, and is taken for it", b.in.To.label(), first, m.renamed[first]),
+		Hint:   fmt.Sprintf("should it be another one: --map-topic %s=NAME", first),
+	}
+	if n := len(names) - 1; n > 0 {
+		f.Topic = ""
+		f.Detail += fmt.Sprintf("; likewise %d more", n)
+	}
+	b.find(f)
 }
 
 // copiesOf are the topics of the target that may be MirrorMaker 2's copy of a
@@ -267,13 +316,10 @@ func (b *builder) findRenamed() {
 func (b *builder) copiesOf(name string) []string {
 	m := &b.mirror
 	var all, known, asked []string
-	for _, t := range m.target {
-		alias, _, ok := mover.Replicated(t, name)
-		if !ok || !b.belongs(t, name) {
-			continue
-		}
+	for _, t := range m.copies[name] {
+		alias, _, _ := mover.Replicated(t, name)
 		all = append(all, t)
-		if m.aliases[alias] || slices.ContainsFunc(sortedKeys(m.aliases), func(a string) bool { return hasAlias(t, name, a) }) {
+		if m.aliases[alias] || b.inUse(t, name) {
 			known = append(known, t)
 		}
 		if hasAlias(t, name, b.in.Mirror.Alias) {
@@ -293,42 +339,21 @@ func (b *builder) copiesOf(name string) []string {
 // copyOf is the source topic of which a target topic is the copy by the name
 // that MirrorMaker 2 gives, none where that is not certain.
 func (b *builder) copyOf(target string) []string {
-	for _, name := range b.mirror.source {
-		if _, _, ok := mover.Replicated(target, name); !ok || b.in.Route.Maps(name) {
-			continue
-		}
-		if _, there := slices.BinarySearch(b.mirror.target, name); there {
-			continue
-		}
-		if found := b.copiesOf(name); len(found) == 1 && found[0] == target {
-			return []string{name}
-		}
+	name, ok := b.mirror.owner[target]
+	if _, there := slices.BinarySearch(b.mirror.target, name); !ok || there || b.in.Route.Maps(name) {
+		return nil
+	}
+	if found := b.copiesOf(name); len(found) == 1 && found[0] == target {
+		return []string{name}
 	}
 	return nil
-}
-
-// belongs reports whether a target topic cannot be meant for another topic of
-// the source: one that goes there by its own name, or one with a longer name.
-func (b *builder) belongs(target, source string) bool {
-	for _, other := range b.mirror.source {
-		switch {
-		case other == source:
-		case b.in.Route.Topic(other) == target:
-			return false
-		case len(other) > len(source):
-			if _, _, ok := mover.Replicated(target, other); ok {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // noteOther says of a topic that both clusters have by the same name that
 // MirrorMaker 2 may have copied it elsewhere.
 func (b *builder) noteOther(name string, found []string) {
 	for _, t := range found {
-		if b.copied(t, name) {
+		if b.inUse(t, name) || hasAlias(t, name, b.in.Mirror.Alias) {
 			b.find(Finding{
 				Severity: Note, Reason: ReasonRenamed, Topic: name,
 				Detail: fmt.Sprintf("%s has a topic of that name, which is used, and also %s, which is named as MirrorMaker 2 names its copy", b.in.To.label(), t),
@@ -338,14 +363,14 @@ func (b *builder) noteOther(name string, found []string) {
 	}
 }
 
-// copied reports whether MirrorMaker 2's own topics name the alias of a copy.
-func (b *builder) copied(target, source string) bool {
+// inUse reports whether MirrorMaker 2's own topics name the alias of a copy.
+func (b *builder) inUse(target, source string) bool {
 	for alias := range b.mirror.aliases {
 		if hasAlias(target, source, alias) {
 			return true
 		}
 	}
-	return hasAlias(target, source, b.in.Mirror.Alias)
+	return false
 }
 
 // severalCopies is the obstacle of a topic that has more than one copy.

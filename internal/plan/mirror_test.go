@@ -198,6 +198,9 @@ func TestRenamedFromPlanToRollback(t *testing.T) {
 	if diff := cmp.Diff(want, seenOf(&p.Groups[0])); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
+	if f := findingsOf(p, ReasonRenamed); len(f) != 1 || f[0].Topic != "primary.orders" {
+		t.Errorf("findings %+v", f)
+	}
 	if rep := w.apply(p); !rep.Complete() {
 		t.Fatalf("apply: %+v", rep.Groups)
 	}
@@ -213,6 +216,22 @@ func TestRenamedFromPlanToRollback(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, w.positions(w.target, "app")); diff != "" {
 		t.Errorf("after the rollback (-want +got):\n%s", diff)
+	}
+}
+
+// Many renamed topics are one finding.
+func TestManyRenamedTopics(t *testing.T) {
+	t.Parallel()
+	w := newMirrored(t)
+	positions := map[topic.Partition]string{}
+	for _, name := range []string{"a", "b", "c"} {
+		w.mirrorTopic(name, "primary."+name)
+		positions[part(name, 0)] = "4"
+	}
+	w.commit(w.source, "app", positions)
+	p := w.build()
+	if f := findingsOf(p, ReasonRenamed); len(f) != 1 || !strings.HasSuffix(f[0].Detail, "; likewise 2 more") || len(p.Topics) != 3 || p.Groups[0].Verdict != VerdictApply {
+		t.Errorf("findings %+v, topics %+v", f, p.Topics)
 	}
 }
 
