@@ -31,6 +31,9 @@ type node struct {
 	k *kafkatest.Kafka
 	c *cluster.Cluster
 	g *group.Client
+	// written are logs that the plain consumer of scan cannot read: all that
+	// was produced, as it was acknowledged.
+	written map[topic.Partition][]entry
 }
 
 // shared is the cluster of a release that all tests share.
