@@ -114,3 +114,17 @@ func (n *node) bounds(t *testing.T, p topic.Partition) (start, end int64) {
 	}
 	return s.Offset, e.Offset
 }
+
+// stable is the last stable offset: transactions below it have ended.
+func (n *node) stable(t *testing.T, p topic.Partition) int64 {
+	t.Helper()
+	ends, err := n.k.Admin(t).ListCommittedOffsets(t.Context(), p.Topic)
+	if err != nil {
+		t.Fatalf("asking for the last stable offset of %s: %v", p, err)
+	}
+	e, ok := ends.Lookup(p.Topic, p.Partition)
+	if !ok || e.Err != nil {
+		t.Fatalf("asking for the last stable offset of %s: %v", p, e.Err)
+	}
+	return e.Offset
+}

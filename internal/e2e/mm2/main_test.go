@@ -7,6 +7,7 @@ package mm2_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,6 +147,13 @@ func eventually(t *testing.T, what string, holds func() (ok bool, word string)) 
 		case <-tick.C:
 		}
 	}
+}
+
+// merged returns the union of both maps.
+func merged(a, b map[string]string) map[string]string {
+	m := maps.Clone(a)
+	maps.Copy(m, b)
+	return m
 }
 
 func part(name string, p int32) topic.Partition { return topic.Partition{Topic: name, Partition: p} }
