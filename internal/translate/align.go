@@ -246,7 +246,7 @@ func (f *frame) rank(target []mark, out []origin) {
 		for n < len(out) && !out[n].copy() {
 			n++
 		}
-		low, high := int64(0), f.high
+		low, high, alone := int64(0), f.high, f.alone
 		switch {
 		case i > 0:
 			low = out[i-1].least + 1
@@ -254,11 +254,13 @@ func (f *frame) rank(target []mark, out []origin) {
 			low = f.low
 		}
 		if n < len(out) {
-			high = out[n].most
+			if high = out[n].most; high <= low {
+				low, alone = 0, false // a pass begins in between
+			}
 		}
 		tied := i > 0 || n < len(out) || f.anchored
 		last := n == len(out)
-		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), i == 0 && !f.anchored, last, tied && f.alone)
+		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), i == 0 && !f.anchored, last, tied && alone)
 		i = n
 	}
 }

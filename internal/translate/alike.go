@@ -143,8 +143,15 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 	if len(solvers) == 0 || solvers[0].src == nil {
 		return nil, "without the source records cannot be compared", nil
 	}
+	whole, err := wholeSeconds(ctx, solvers)
+	if err != nil {
+		return nil, "", err
+	}
 	best, most := printer{}, 0
 	for _, p := range printers {
+		if whole && p.time == timeExact {
+			continue // other partitions may have been cut, too
+		}
 		found, all := 0, 0
 		for _, s := range solvers {
 			f, n, err := s.alike(ctx, p)
@@ -164,6 +171,22 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 		return nil, "no record that was looked at has one like it on the source", nil
 	}
 	return &content{best}, "", nil
+}
+
+// wholeSeconds reports whether all timestamps of the samples are whole seconds.
+func wholeSeconds(ctx context.Context, solvers []*solver) (bool, error) {
+	for _, s := range solvers {
+		recs, err := s.tgt.records(ctx, s.tgt.limit-2*spotContext, s.tgt.limit)
+		if err != nil && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		for i := range recs {
+			if recs[i].Timestamp%1000 != 0 {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // alike counts how many records at the end, the start and in between have one

@@ -247,25 +247,11 @@ func chooseIdentity(ctx context.Context, solvers []*solver) (evidence, string, e
 		if s.src == nil {
 			return nil, "without the source it cannot be seen whether offsets are equal", nil
 		}
-		tgt := s.tgt.bounds
-		if tgt.End > s.src.bounds.End {
-			return nil, fmt.Sprintf("%s ends at %d, behind the end of %s at %d", s.tgt.part, tgt.End, s.src.part, s.src.bounds.End), nil
+		n, _, why, err := s.sameOffsets(ctx)
+		if err != nil || why != "" {
+			return nil, why, err
 		}
-		for _, from := range []int64{tgt.Start, s.tgt.limit - spotContext} {
-			recs, err := s.tgt.records(ctx, from, min(from+spotContext, s.tgt.limit))
-			var n int
-			ok := true
-			if err == nil {
-				n, ok, err = s.identical(ctx, recs)
-			}
-			if err != nil && ctx.Err() != nil {
-				return nil, "", ctx.Err()
-			}
-			if !ok {
-				return nil, fmt.Sprintf("%s differs from %s at equal offsets", s.tgt.part, s.src.part), nil
-			}
-			compared += n
-		}
+		compared += n
 	}
 	if compared == 0 {
 		return nil, "no records stand at equal offsets on both sides", nil

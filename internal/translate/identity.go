@@ -61,6 +61,42 @@ func (s *solver) sameLog(ctx context.Context) error {
 	return nil
 }
 
+// sameOffsets compares the first and the last records of the target with those
+// at the same offsets of the source, more of them until some are on both sides,
+// and returns how many are equal, whether the offsets of the target lie where
+// the source has or had some, and why offsets are not equal, "" where nothing
+// speaks against it. The error is the context's: a partition that cannot be
+// read says so elsewhere.
+func (s *solver) sameOffsets(ctx context.Context) (pairs int, inside bool, why string, err error) {
+	start, limit, none := s.tgt.bounds.Start, s.tgt.limit, true
+	for n := int64(spotContext); pairs == 0 && n <= windowMost; n *= 8 {
+		for _, from := range []int64{start, max(start, limit-n)} {
+			recs, err := s.tgt.records(ctx, from, min(from+n, limit))
+			var found int
+			ok := true
+			if err == nil {
+				found, ok, err = s.identical(ctx, recs)
+			}
+			if err != nil {
+				return 0, false, "", ctx.Err()
+			}
+			if !ok {
+				return 0, false, fmt.Sprintf("%s differs from %s at equal offsets", s.tgt.part, s.src.part), nil
+			}
+			pairs += found
+			for i := range recs {
+				if recs[i].Kind == batch.Data {
+					none, inside = false, inside || recs[i].Offset >= s.src.bounds.Start
+				}
+			}
+		}
+		if n >= limit-start {
+			break
+		}
+	}
+	return pairs, inside || none, "", nil
+}
+
 // identical reports whether records of the target stand at the same offsets on
 // the source with the same content, and how many were compared.
 func (s *solver) identical(ctx context.Context, recs []batch.Entry) (pairs int, ok bool, err error) {
@@ -77,6 +113,9 @@ func (s *solver) identical(ctx context.Context, recs []batch.Entry) (pairs int, 
 			// Compaction may have taken it on the source since; a marker never
 			// becomes a record.
 			if here != nil || there.Offset >= s.src.bounds.End {
+				return pairs, false, nil
+			}
+			if cfg := s.req.SourceTopic.Config; cfg.Known && !cfg.Compacted && there.Offset >= s.src.bounds.Start {
 				return pairs, false, nil
 			}
 			continue

@@ -48,6 +48,9 @@ func (s *solver) show(ctx context.Context) error {
 			return err
 		}
 		s.sayBracket(a)
+		if err := s.checkIdentity(ctx, a); err != nil {
+			return err
+		}
 		s.judge(a)
 	}
 	return nil
@@ -153,6 +156,35 @@ func (s *solver) sourceSides(ctx context.Context, a *ask) error {
 	return nil
 }
 
+// checkIdentity looks at other records where none next to a position stands at
+// the same offset on both sides: equal offsets were found on other partitions,
+// maybe, and not on this one.
+func (s *solver) checkIdentity(ctx context.Context, a *ask) error {
+	p := &a.res.Proof
+	if s.src == nil || s.kind() != KindIdentity || p.SourceBefore == nil && p.SourceAt == nil ||
+		p.SourceBefore != nil && p.TargetBefore != nil && p.SourceBefore.Offset == p.TargetBefore.Offset ||
+		p.SourceAt != nil && p.TargetAt != nil && p.SourceAt.Offset == p.TargetAt.Offset {
+		return nil
+	}
+	pairs, inside, why, err := s.sameOffsets(ctx)
+	switch {
+	case err != nil:
+		return err
+	case why != "" || pairs == 0 && !inside:
+		s.refuse([]*ask{a}, ReasonNotIdentical, orElse(why, "no record stands at the same offset on both sides"), "name the header that the mover writes with -H NAME, or try --evidence content")
+	default:
+		s.doubt(a, "no record next to the position stands at the same offset on both sides any more, so that only others show that offsets are equal")
+	}
+	return nil
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
 // judge compares the neighbours and completes the outcome.
 func (s *solver) judge(a *ask) {
 	p := &a.res.Proof
@@ -174,9 +206,6 @@ func (s *solver) judge(a *ask) {
 				"the copy is of an earlier incarnation of the topic or of another topic, or the mover changes records")
 			return
 		}
-	}
-	if pairs == 0 && s.kind() == KindIdentity && (p.SourceBefore != nil || p.SourceAt != nil) {
-		s.doubt(a, "no record next to the position stands at the same offset on both sides any more, so that there only other records show that offsets are equal")
 	}
 	if pairs == 0 {
 		p.Missing = append(p.Missing, "no record next to the position stands on both sides any more (compaction or retention)")

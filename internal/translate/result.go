@@ -47,6 +47,7 @@ const (
 	ReasonIncarnation     Reason = "incarnation"        // refused: the copy is of another incarnation of the topic
 	ReasonLoss            Reason = "loss"               // refused without --accept-loss: records to read are gone on the target
 	ReasonNoGoodPosition  Reason = "no-good-position"   // refused: from no position all records are met in order
+	ReasonNotIdentical    Reason = "not-identical"      // refused: equal offsets are the evidence, and this partition has none
 	ReasonTooManyPasses   Reason = "too-many-stretches" // refused: the copy is too fragmented for the memory limit
 	ReasonUnreadable      Reason = "unreadable"         // refused: a broker's answer for this partition was an error
 	ReasonSeveralFit      Reason = "several-fit"        // repeats, hold or refused: records are alike, and more than one position fits
