@@ -1,6 +1,6 @@
 // Package kafkatest gives tests a real Apache Kafka: brokers of chosen versions
-// on loopback, Kafka's own command-line tools and its Java console consumer.
-// Nothing of it is part of the product.
+// on loopback, Kafka's own command-line tools, its Java console consumer, and
+// MirrorMaker 2 between two clusters. Nothing of it is part of the product.
 //
 // Where Kafka comes from, in this order:
 //
