@@ -260,7 +260,7 @@ func (f *frame) rank(target []mark, out []origin) {
 		}
 		tied := i > 0 || n < len(out) || f.anchored
 		last := n == len(out)
-		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), i == 0 && !f.anchored, last, tied && alone)
+		f.forgotten(target[i:n], out[i:n], low, min(high, f.forgets), i == 0 && !f.anchored, last, tied && alone && low >= f.start)
 		i = n
 	}
 }
