@@ -35,6 +35,7 @@ type room struct {
 
 var rooms = []room{
 	{"translate", ".", "TestMutantProbe", probeFound, mutants},
+	{"translate", "../translate", "(TestJoin.*|TestForeignCopies)", "--- FAIL: Test", joinMutants},
 	{"plan", "../plan", "(TestBuildDecides|TestGivenPositions)", "--- FAIL: Test", planMutants},
 }
 
