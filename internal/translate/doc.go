@@ -12,6 +12,10 @@
 //	        (who says     (search.go)             (prove.go, read.go,          (proof.go)
 //	         h(p)?)                                passes.go)
 //
+// Where copies carry no source offset, who says h(p) reads the source, too
+// (aligner.go), and may leave open which of several equal records it is
+// (doubt.go).
+//
 // h(p) is the source offset of the record that was copied to target offset p;
 // a pass is a stretch of copies with rising h. Tests are only ever < and >=:
 // neither S, nor S-1, nor T need exist as records.
