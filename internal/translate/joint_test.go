@@ -96,11 +96,12 @@ func randomMix(r *rand.Rand) (src, tgt *mixLog) {
 			w.at++
 			w.most = max(w.most, w.at)
 		}
-		if w.at >= int64(len(src.cells[w.from])) {
+		switch {
+		case w.at >= int64(len(src.cells[w.from])):
 			lanes = slices.Delete(lanes, i, i+1)
-		} else if back && r.IntN(12) == 0 {
+		case back && r.IntN(12) == 0:
 			w.at = r.Int64N(w.at + 1)
-		} else if r.IntN(8) == 0 {
+		case r.IntN(8) == 0:
 			w.at = w.most // a pass that stops short
 		}
 	}
