@@ -157,7 +157,7 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w
 // process holds the run, …), it says everything, and stdout stays empty.
 func (f *Factory) showReport(kind string, r *plan.Report, failed error, output string) error {
 	if len(r.Groups) == 0 && (failed != nil || output != asJSON) {
-		return nil
+		return nil //nolint:nilerr // the caller reports how the run failed
 	}
 	if output == asJSON {
 		return writeJSON(f.stdout(), reportDoc(kind, r))
