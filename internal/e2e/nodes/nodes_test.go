@@ -71,10 +71,7 @@ func shift(p int32) int64 { return 4 + 3*int64(p) }
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	k := kafkatest.Start(t, kafkatest.Options{Nodes: 3, Properties: map[string]string{
-		"min.insync.replicas": "2",
-		// Who dies is noticed soon; that a slow broker's leaders move is what
-		// these tests are about.
-		"broker.session.timeout.ms":    "5000",
+		"min.insync.replicas":          "2",
 		"auto.leader.rebalance.enable": "false",
 	}})
 	c, err := cluster.Open(t.Context(), cluster.Login{Name: "three", Seeds: strings.Split(k.Bootstrap(), ",")}, nil)
