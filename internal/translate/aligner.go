@@ -30,7 +30,7 @@ const (
 // finds them.
 type aligner struct {
 	s     *solver
-	print printer
+	by    printer
 	syncs *syncs // nil without MirrorMaker 2's own
 
 	// marks are the offsets of markers of the source that were met, in order.
@@ -39,6 +39,8 @@ type aligner struct {
 	// it that were looked at, where it is not.
 	all  []mark
 	seen []*frame
+	// near: only places that are likely are looked at.
+	near bool
 	// known are copies whose originals were found, by position: guesses start
 	// from them.
 	known []copied
@@ -52,7 +54,7 @@ type aligner struct {
 var _ tracer = (*aligner)(nil)
 
 func newAligner(s *solver, p printer, sy *syncs) *aligner {
-	return &aligner{s: s, print: p, syncs: sy}
+	return &aligner{s: s, by: p, syncs: sy}
 }
 
 // forgets is the offset below which the source may have lost records.
@@ -65,7 +67,7 @@ func (a *aligner) forgets() int64 {
 
 func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
-		source: source, low: low, high: high, left: -1, whole: a.print.time == timeExact,
+		source: source, low: low, high: high, left: -1, whole: a.by.time == timeExact,
 		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil,
 	}
 	if a.syncs != nil {
@@ -155,6 +157,9 @@ func (a *aligner) search(ctx context.Context, entries []batch.Entry) ([]origin, 
 			best[i] = noCopy
 		}
 	}
+	if a.near {
+		return a.spread(entries, in, best, where), nil
+	}
 	if err := a.elsewhere(ctx, entries, marks, where, best); err != nil {
 		return nil, err
 	}
@@ -166,7 +171,7 @@ func (a *aligner) search(ctx context.Context, entries []batch.Entry) ([]origin, 
 // the fingerprints carry the time, many records match, or the source was looked
 // at as a whole.
 func (a *aligner) enough(f *frame, marks []mark) bool {
-	return a.print.time == timeExact || len(marks) >= spotContext/2 ||
+	return a.by.time == timeExact || len(marks) >= spotContext/2 ||
 		f.low <= a.s.src.bounds.Start && f.high >= a.s.src.bounds.End
 }
 
@@ -185,7 +190,7 @@ func countCopies(os []origin) int {
 func (a *aligner) committed(entries []batch.Entry) (marks []mark, where []int) {
 	for i := range entries {
 		if entries[i].Kind == batch.Data {
-			marks = append(marks, a.print.mark(&entries[i]))
+			marks = append(marks, a.by.mark(&entries[i]))
 			where = append(where, i)
 		}
 	}
@@ -213,7 +218,7 @@ func (a *aligner) spread(entries []batch.Entry, f *frame, origins []origin, wher
 				like[m.fp] = m.off
 			}
 		}
-		if h, ok := like[a.print.mark(&entries[i]).fp]; ok {
+		if h, ok := like[a.by.mark(&entries[i]).fp]; ok {
 			out[i] = certain(h)
 		}
 	}
@@ -254,7 +259,7 @@ func (a *aligner) window(ctx context.Context, low int64, n int) (*frame, error) 
 			f.high, f.markers = src.bounds.End, a.marks
 			return f, nil
 		}
-		f.source = append(f.source, a.print.mark(e))
+		f.source = append(f.source, a.by.mark(e))
 		f.high, f.markers = e.Offset+1, a.marks
 	}
 	return f, nil
@@ -273,7 +278,7 @@ func (a *aligner) everything(ctx context.Context) (*frame, error) {
 			if e == nil {
 				break
 			}
-			a.all = append(a.all, a.print.mark(e))
+			a.all = append(a.all, a.by.mark(e))
 		}
 	}
 	f := a.frame(a.all, src.bounds.Start, src.bounds.End)
@@ -343,7 +348,7 @@ func (a *aligner) byTime(ctx context.Context, entries []batch.Entry) (*frame, er
 	if low == math.MaxInt64 || low < 0 {
 		return nil, nil
 	}
-	if a.print.time != timeExact {
+	if a.by.time != timeExact {
 		low = floorSecond(low)
 	}
 	found, err := a.s.src.since(ctx, low)
@@ -397,7 +402,7 @@ func (a *aligner) elsewhere(ctx context.Context, entries []batch.Entry, marks []
 		}
 	}
 	f := a.frame(hits, a.s.src.bounds.Start, a.s.src.bounds.End)
-	f.whole = f.whole || a.print.time == timeLost || a.all != nil
+	f.whole = f.whole || a.by.time == timeLost || a.all != nil
 	// Each round finds at least one pass more.
 	for found := true; found && len(hits) > 0; {
 		found = false
@@ -434,7 +439,7 @@ func (e *lostError) Error() string {
 func (a *aligner) scan(ctx context.Context, wanted map[[16]byte]bool, oldest, newest int64) ([]mark, error) {
 	src := a.s.src
 	from := src.bounds.Start
-	timed := a.print.time != timeLost && oldest >= 0
+	timed := a.by.time != timeLost && oldest >= 0
 	if timed {
 		found, err := src.since(ctx, floorSecond(oldest))
 		if err = errors.Join(err, found.Err); err == nil && found.Offset < 0 {
@@ -452,7 +457,7 @@ func (a *aligner) scan(ctx context.Context, wanted map[[16]byte]bool, oldest, ne
 		if err != nil || e == nil {
 			return hits, err
 		}
-		if m := a.print.mark(e); wanted[m.fp] {
+		if m := a.by.mark(e); wanted[m.fp] {
 			hits = append(hits, m)
 			past = 0
 		}

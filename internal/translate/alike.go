@@ -90,7 +90,7 @@ func (w *work) chooseSyncs(ctx context.Context, solvers []*solver) (evidence, st
 	if best == nil {
 		return nil, why, nil
 	}
-	return &mm2{print: most.printer(), log: best}, "", nil
+	return &mm2{by: most.printer(), log: best}, "", nil
 }
 
 // syncLogs reads the offset-syncs topics, once.
@@ -127,6 +127,10 @@ func checkSyncs(ctx context.Context, log *syncLog, solvers []*solver) (l likenes
 				if err = err2; err == nil && here != nil && here.Kind != batch.Marker && there.Kind != batch.Marker {
 					l.compare(here, there)
 				}
+				// MirrorMaker 2 keeps timestamps where the topic lets it.
+				if cfg := s.req.TargetTopic.Config; err == nil && l.pairs > l.exact && cfg.Known && !cfg.AppendTime {
+					l.differ, l.pairs = l.differ+1, l.exact
+				}
 			}
 			if err != nil && ctx.Err() != nil {
 				return l, found, ctx.Err()
@@ -148,29 +152,36 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 		return nil, "", err
 	}
 	best, most := printer{}, 0
-	for _, p := range printers {
-		if whole && p.time == timeExact {
-			continue // other partitions may have been cut, too
-		}
-		found, all := 0, 0
-		for _, s := range solvers {
-			f, n, err := s.alike(ctx, p)
-			if err != nil && ctx.Err() != nil {
-				return nil, "", ctx.Err()
+	// Likely places first: most copies are found there, and the source is read
+	// in search of records only when none is.
+	for _, near := range []bool{true, false} {
+		for _, p := range printers {
+			if whole && p.time == timeExact {
+				continue // other partitions may have been cut, too
 			}
-			found, all = found+f, all+n
+			found, all := 0, 0
+			for _, s := range solvers {
+				f, n, err := s.alike(ctx, p, near)
+				if err != nil && ctx.Err() != nil {
+					return nil, "", ctx.Err()
+				}
+				found, all = found+f, all+n
+			}
+			if found > most {
+				best, most = p, found
+			}
+			if found > 0 && 10*found >= 9*all {
+				break
+			}
 		}
-		if found > most {
-			best, most = p, found
-		}
-		if all > 0 && 10*found >= 9*all {
+		if most > 0 {
 			break
 		}
 	}
 	if most == 0 {
 		return nil, "no record that was looked at has one like it on the source", nil
 	}
-	return &content{best}, "", nil
+	return &content{by: best}, "", nil
 }
 
 // wholeSeconds reports whether all timestamps of the samples are whole seconds.
@@ -190,13 +201,15 @@ func wholeSeconds(ctx context.Context, solvers []*solver) (bool, error) {
 }
 
 // alike counts how many records at the end, the start and in between have one
-// like them on the source.
-func (s *solver) alike(ctx context.Context, p printer) (found, all int, err error) {
+// like them on the source, of the samples in which some have: others may have
+// written the rest.
+func (s *solver) alike(ctx context.Context, p printer, near bool) (found, all int, err error) {
 	a := newAligner(s, p, nil)
+	a.near = near
 	start, limit := s.tgt.bounds.Start, s.tgt.limit
 	for _, from := range []int64{limit - 2*spotContext, start, start + (limit-start)/2} {
 		recs, err := s.tgt.records(ctx, from, min(from+2*spotContext, limit))
-		if err == nil && from == start && all == 0 {
+		if err == nil && from == start && found == 0 {
 			recs, err = s.firstRecords(ctx)
 		}
 		if err != nil {
@@ -206,15 +219,16 @@ func (s *solver) alike(ctx context.Context, p printer) (found, all int, err erro
 		if err != nil {
 			return found, all, err
 		}
+		copies, data := countCopies(origins), 0
 		for i := range recs {
 			if recs[i].Kind == batch.Data {
-				all++
-				if origins[i].copy() {
-					found++
-				}
+				data++
 			}
 		}
-		if found >= spotContext && from == start {
+		if copies > 0 {
+			found, all = found+copies, all+data
+		}
+		if found >= spotContext {
 			break
 		}
 	}

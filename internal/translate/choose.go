@@ -63,6 +63,7 @@ func (w *work) evidence(ctx context.Context, all []*solver) (evidence, error) {
 		}
 		whys = append(whys, why)
 	}
+	note := ""
 	for _, kind := range []struct {
 		is     Kind
 		choose func(context.Context, []*solver) (evidence, string, error)
@@ -71,10 +72,22 @@ func (w *work) evidence(ctx context.Context, all []*solver) (evidence, error) {
 			continue
 		}
 		ev, why, err := kind.choose(ctx, solvers)
-		if ev != nil || err != nil {
-			return ev, err
+		if err != nil {
+			return nil, err
+		}
+		switch ev := ev.(type) {
+		case *identity:
+			ev.note = note
+		case *content:
+			ev.note = note
+		}
+		if ev != nil {
+			return ev, nil
 		}
 		whys = append(whys, why)
+		if kind.is == KindMM2 && len(opt.Syncs) > 0 {
+			note = " (" + why + ")"
+		}
 	}
 	return &none{
 		why:  strings.Join(whys, "; "),

@@ -37,7 +37,7 @@ func (p printer) mark(e *batch.Entry) mark {
 	}
 	// The fingerprint is a hash already: mixing the time in keeps it one.
 	for i := range 8 {
-		m.fp[i] ^= byte(uint64(ms) * 0x9e3779b97f4a7c15 >> (8 * i))
+		m.fp[i] ^= byte(uint64(ms) * 0x9e3779b97f4a7c15 >> (8 * i)) //nolint:gosec // only bits matter
 	}
 	return m
 }
@@ -76,12 +76,17 @@ func (p printer) words() string {
 
 // content is the evidence of equal records, for copies that carry no trace of
 // where they come from.
-type content struct{ print printer }
+type content struct {
+	by   printer
+	note string // why offset syncs were not taken
+}
 
 var _ evidence = (*content)(nil)
 
-func (c *content) what() (Kind, string) { return KindContent, "equal records, by " + c.print.words() }
+func (c *content) what() (Kind, string) {
+	return KindContent, "equal records, by " + c.by.words() + c.note
+}
 
-func (c *content) own(name string) bool { return c.print.own(name) }
+func (c *content) own(name string) bool { return c.by.own(name) }
 
-func (c *content) tracer(s *solver) tracer { return newAligner(s, c.print, nil) }
+func (c *content) tracer(s *solver) tracer { return newAligner(s, c.by, nil) }

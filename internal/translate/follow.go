@@ -198,7 +198,7 @@ func (h *ahead) window(ctx context.Context, a *aligner, low int64, n int) (*fram
 			h.ended, h.next = true, src.bounds.End
 			break
 		}
-		h.held = append(h.held, a.print.mark(e))
+		h.held = append(h.held, a.by.mark(e))
 		h.next = e.Offset + 1
 	}
 	return a.frame(h.held, low, h.next), nil // with the markers met

@@ -10,7 +10,10 @@ import (
 // identity is the evidence of copies that kept their offsets. It is taken only
 // where records either side of S are equal at equal offsets on both sides; the
 // neighbours of every position are compared again in the proof.
-type identity struct{ same bool }
+type identity struct {
+	same bool
+	note string // why offset syncs were not taken
+}
 
 var _ evidence = (*identity)(nil)
 
@@ -18,7 +21,7 @@ func (i *identity) what() (Kind, string) {
 	if i.same {
 		return KindIdentity, "source and target are the same topic"
 	}
-	return KindIdentity, "equal records at equal offsets"
+	return KindIdentity, "equal records at equal offsets" + i.note
 }
 
 func (*identity) tracer(s *solver) tracer {

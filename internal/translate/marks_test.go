@@ -21,7 +21,7 @@ func TestMarks(t *testing.T) {
 		},
 		"equal offsets":         {&identity{}, Marks{Own: []string{}}},
 		"contents":              {&content{}, Marks{Own: slices.Compact(slices.Sorted(slices.Values(moverHeaders)))}},
-		"contents, headers not": {&content{printer{bare: true}}, Marks{Own: []string{}, All: true}},
+		"contents, headers not": {&content{by: printer{bare: true}}, Marks{Own: []string{}, All: true}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

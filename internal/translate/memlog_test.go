@@ -34,6 +34,7 @@ type memLog struct {
 	answer    int  // bytes, about; 0 is 300
 	shy       bool // answers empty unless asked to wait
 	compacted bool
+	stamped   bool // LogAppendTime
 	requests  int
 	bytes     int
 }

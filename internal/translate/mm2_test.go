@@ -78,7 +78,7 @@ func translateSynced(t testing.TB, src *memCluster, tgt *memLog, s int64, opt Op
 	req := Request{
 		Source: part, Target: part, Offsets: []int64{s},
 		SourceTopic: topic.Topic{Name: "t", ID: topic.ID{1}, Config: topic.Config{Known: true, Compacted: src.compacted}},
-		TargetTopic: topic.Topic{Name: "t", ID: topic.ID{2}, Config: topic.Config{Known: true}},
+		TargetTopic: topic.Topic{Name: "t", ID: topic.ID{2}, Config: topic.Config{Known: true, AppendTime: tgt.stamped}},
 	}
 	out, err := Translate(t.Context(), src, tgt, []Request{req}, &opt)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestOffsetSyncs(t *testing.T) {
 		},
 		"records that are alike, and no times": func(src *memCluster, tgt *memLog) {
 			src.alike, tgt.alike = 500, 500
-			tgt.times = timeModes["append time"]
+			tgt.times, tgt.stamped = timeModes["append time"], true
 		},
 		"compacted source": func(src *memCluster, _ *memLog) {
 			src.compacted = true
@@ -149,7 +149,10 @@ func TestBadOffsetSyncs(t *testing.T) {
 		want   string
 	}{
 		"none":             {func(src *memCluster) { src.syncs = nil }, "names t"},
-		"a foreign format": {func(src *memCluster) { src.syncs[3] = [2][]byte{[]byte("x"), []byte("y")} }, "offset 3"},
+		"a foreign format": {func(src *memCluster) { src.syncs[3] = [2][]byte{[]byte("x"), []byte("y")} }, "at offset 3"},
+		"of an earlier topic with the same contents": {func(src *memCluster) {
+			src.times = func(source, _ int64) int64 { return 9_000_000 + 400*source }
+		}, "earlier copy"},
 		"of another target": {func(src *memCluster) {
 			src.syncs = nil
 			for i := range int64(20) {

@@ -20,15 +20,15 @@ func (s *solver) prove(ctx context.Context) error {
 	if err := s.beyond(ctx, s.end.pos+1); err != nil {
 		return err
 	}
-	var again, clear []*ask
+	var again, plain []*ask
 	for _, a := range asks {
 		if s.looksBack(a) {
 			again = append(again, a)
 		} else {
-			clear = append(clear, a)
+			plain = append(plain, a)
 		}
 	}
-	more, err := s.onePass(ctx, clear)
+	more, err := s.onePass(ctx, plain)
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,9 @@ func (s *solver) accept(a *ask, read reading, known Known) {
 	p.ReadTarget, p.ReadSource = read.target, read.source
 	if s.idx.aborted || read.abortedCopies > 0 {
 		a.res.Notes = append(a.res.Notes, "the target has aborted copies: exact for read_committed consumers; a read_uncommitted one meets them too")
+	}
+	if read.others > 0 {
+		a.res.Notes = append(a.res.Notes, fmt.Sprintf("%d records between the lowest position of this partition and its last copy are no copies by this mover; they will be read, too", read.others))
 	}
 	if read.abortedValid > 0 {
 		a.res.Notes = append(a.res.Notes, fmt.Sprintf("%d aborted source records were copied as valid ones and will be read", read.abortedValid))

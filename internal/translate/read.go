@@ -16,6 +16,7 @@ type reading struct {
 	// abortedCopies are copies in aborted transactions of the target,
 	// abortedValid aborted source records whose copies are valid.
 	abortedCopies, abortedValid int64
+	others                      int64 // records of the target that are no copies
 	// hidden: there are holes of which the source cannot show that they always
 	// were holes, as it is compacted or has lost them to retention. A copy of
 	// such a record may stand before T.
@@ -112,6 +113,7 @@ func (m *merge) take(ctx context.Context, e *traced) error {
 	}
 	if !ok {
 		m.explain(e.Key)
+		m.r.others++
 		return m.s.keepDoubt(e, m.after)
 	}
 	m.r.drop = m.r.drop || e.loose // a pass may begin here

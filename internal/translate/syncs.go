@@ -144,7 +144,7 @@ func (w *work) readSyncs(ctx context.Context, t SyncTopic, wanted map[string]boo
 		}
 		y, err := mover.ParseOffsetSync(e.Key, e.Value)
 		if err != nil {
-			out.err = fmt.Errorf("the record at offset %d of %s is no offset sync of MirrorMaker 2: %w", e.Offset, p, err)
+			out.err = fmt.Errorf("%s at offset %d: %w", p, e.Offset, err)
 			return out, nil
 		}
 		if wanted[y.Source.Topic] {
@@ -156,8 +156,8 @@ func (w *work) readSyncs(ctx context.Context, t SyncTopic, wanted map[string]boo
 // mm2 is the evidence of MirrorMaker 2's offset syncs, and of equal records
 // between them.
 type mm2 struct {
-	print printer
-	log   *syncLog
+	by  printer
+	log *syncLog
 }
 
 var _ evidence = (*mm2)(nil)
@@ -167,13 +167,13 @@ func (m *mm2) what() (Kind, string) {
 	if m.log.topic.OnTarget {
 		where = "the target"
 	}
-	return KindMM2, fmt.Sprintf("offset syncs in %s on %s, and between them equal records, by %s", m.log.topic.Topic, where, m.print.words())
+	return KindMM2, fmt.Sprintf("offset syncs in %s on %s, and between them equal records, by %s", m.log.topic.Topic, where, m.by.words())
 }
 
-func (m *mm2) own(name string) bool { return m.print.own(name) }
+func (m *mm2) own(name string) bool { return m.by.own(name) }
 
 func (m *mm2) tracer(s *solver) tracer {
-	return newAligner(s, m.print, usable(m.log.of[s.req.Source], s.src.bounds, s.tgt.bounds))
+	return newAligner(s, m.by, usable(m.log.of[s.req.Source], s.src.bounds, s.tgt.bounds))
 }
 
 // wide is how many offsets of the target may lie between two offset syncs
