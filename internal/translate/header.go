@@ -183,6 +183,11 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (enc Enc
 			fits = append(fits, enc)
 		}
 	}
+	if slices.Contains(fits, EncodingDecimal) {
+		// Four digits are digits: as bytes they would all be offsets between 808
+		// and 960 million, and none with another byte among them.
+		fits = slices.DeleteFunc(fits, func(e Encoding) bool { return e == EncodingBig32 })
+	}
 	if len(fits) > 1 {
 		// Eight digits are also eight bytes, four are four, and small numbers may read well
 		// from either end: copies that stand side by side are mostly one apart.

@@ -19,7 +19,7 @@ func TestFourByteOffsets(t *testing.T) {
 	}{
 		"four bytes":                         {values: [][]byte{be32(0), be32(1), be32(70000)}, highest: 100000, want: EncodingBig32, ok: true},
 		"four digits in a short topic":       {values: [][]byte{[]byte("1000"), []byte("1001")}, highest: 5000, want: EncodingDecimal, ok: true},
-		"four digits and nothing decides":    {values: [][]byte{[]byte("1000"), []byte("1001")}, highest: -1},
+		"four digits and nothing decides":    {values: [][]byte{[]byte("1000"), []byte("1001")}, highest: -1, want: EncodingDecimal, ok: true},
 		"four digits of a known mover":       {values: [][]byte{[]byte("1000"), []byte("1001")}, highest: -1, known: EncodingDecimal, want: EncodingDecimal, ok: true},
 		"four bytes above the source's end":  {values: [][]byte{be32(70000)}, highest: 100},
 		"negative":                           {values: [][]byte{{0xff, 0xff, 0xff, 0xff}}, highest: -1},
