@@ -62,6 +62,12 @@ func (s *shape) contents(r *rand.Rand, pol Policies) {
 		s.readsCommitted = false
 	case translate.KindHeader, translate.KindAuto:
 	}
+	if pol.Tame {
+		s.truncateSource, s.filters = false, false
+		if s.likes != unlike {
+			s.restarts, s.window, s.running = 0, false, false
+		}
+	}
 }
 
 // contents fills in the records of the source.

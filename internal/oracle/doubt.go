@@ -16,6 +16,8 @@ type doubt struct {
 	// none with more going back and forth than there was. simpler are those with
 	// less.
 	ways, simpler []*facts
+	// wilder are those with a little more.
+	wilder []*facts
 	// blind are the facts without the copies that have no equal on the source.
 	blind *facts
 	// many: there were too many to be looked at.
@@ -231,6 +233,7 @@ func (d *doubt) imagine(f *facts) {
 	budget, d.hidden = max(budget, least), !visible
 	r := rand.New(rand.NewPCG(uint64(len(w.slots)), uint64(len(f.p.Source.Slots))))
 	d.ways = w.imagine(r, &blind, rest, budget)
+	d.wilder = w.imagine(r, &blind, rest, budget+2)
 	if least < budget {
 		d.simpler = w.imagine(r, &blind, rest, budget-1)
 		d.simpler = append(d.simpler, w.imagine(r, &blind, rest, least)...)
@@ -288,12 +291,16 @@ func (f *facts) doubtful(q Question) string {
 	if f.forgottenAt(mine.t) {
 		return "forgotten records at the border"
 	}
-	for _, way := range d.ways {
+	differs := func(way *facts) bool {
 		other := way.expect(q)
-		if other.hold != mine.hold || other.position != mine.position || other.t != mine.t || other.repeats != mine.repeats ||
-			len(other.refuse) != len(mine.refuse) || other.lost != mine.lost || other.lostAtMost != mine.lostAtMost || other.onWord != mine.onWord {
-			return "alike"
-		}
+		return other.hold != mine.hold || other.position != mine.position || other.t != mine.t || other.repeats != mine.repeats ||
+			len(other.refuse) != len(mine.refuse) || other.lost != mine.lost || other.lostAtMost != mine.lostAtMost || other.onWord != mine.onWord
+	}
+	switch {
+	case slices.ContainsFunc(d.ways, differs):
+		return "alike"
+	case slices.ContainsFunc(d.wilder, differs):
+		return "alike, with more going back and forth"
 	}
 	return ""
 }
@@ -315,6 +322,9 @@ func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
 	if r.Outcome == translate.Hold || r.Outcome == translate.Refused {
 		return f.doubtful(q)
 	}
+	if r.Outcome == translate.ExactUnproven && q.Quick && f.doubtful(q) != "" {
+		return "a reading that was left out would have shown more"
+	}
 	if v == WrongWord && slices.ContainsFunc(d.ways, fits) {
 		return "alike, and with another word"
 	}
@@ -332,7 +342,7 @@ func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
 
 // excusedDoubt says whether an answer that leaves open which position is right
 // is on the safe side as far as anybody could see who sees only contents.
-func (f *facts) excusedDoubt(q Question, r *translate.Result) bool {
+func (f *facts) excusedDoubt(q Question, r *translate.Result, v Verdict) bool {
 	d := f.unseen()
 	fits := func(way *facts) bool {
 		e := way.expect(q)
@@ -342,6 +352,9 @@ func (f *facts) excusedDoubt(q Question, r *translate.Result) bool {
 		return true
 	}
 	m := f.consume(r.T, q.S)
+	if v != Repeated && m.lost == 0 && slices.ContainsFunc(d.ways, fits) {
+		return true // whether more is still to come, or was never copied, is open
+	}
 	return d.hidden && m.lost == m.forgotten || m.lost == m.cleaned && fits(d.blind)
 }
 
@@ -356,9 +369,15 @@ func (f *facts) metAlike(q Question, r *translate.Result) bool {
 	return met(d.blind) || slices.ContainsFunc(d.simpler, met)
 }
 
-// unknown says of every committed record of the target whether it has no equal
-// on a source that may have forgotten it.
-func (f *facts) unknown() map[int64]bool {
+// What an observer makes of a record of the target.
+const (
+	noRecord uint8 = iota // none that a consumer meets, or one that is surely no copy
+	known                 // the source has one like it
+	unknown               // it may be a copy of one that the source has forgotten
+)
+
+// unknown says it of every slot of the target.
+func (f *facts) unknown() []uint8 {
 	if f.unknowns != nil {
 		return f.unknowns
 	}
@@ -368,60 +387,60 @@ func (f *facts) unknown() map[int64]bool {
 			seen[f.see(&f.src.Slots[i])] = true
 		}
 	}
-	forgets := f.p.SourceCompacted || f.p.ConfigUnknown || f.src.Start > f.src.Base || f.src.Start > 0
-	out := map[int64]bool{}
+	forgets := f.p.SourceCompacted || f.p.ConfigUnknown || f.src.Start > 0
+	f.unknowns = make([]uint8, len(f.tgt.Slots))
 	for i := range f.tgt.Slots {
 		t, off := &f.tgt.Slots[i], f.tgt.Base+int64(i)
-		if !f.tgt.readable(i) || off >= f.stable || f.fate(i) == Aborted || t.H == Native && !forgets {
-			continue
+		switch {
+		case !f.tgt.readable(i) || off >= f.stable || f.fate(i) == Aborted || t.H == Native && !forgets:
+		case t.H == Native || !seen[f.see(t)]:
+			f.unknowns[i] = unknown
+		default:
+			f.unknowns[i] = known
 		}
-		out[off] = t.H == Native || !seen[f.see(t)]
 	}
-	f.unknowns = out
-	return out
+	return f.unknowns
 }
 
 // forgotten says whether, at a place where copies of records below s and at or
 // above it meet, stands a record without an equal on the source, which may
 // have forgotten it.
 func (f *facts) forgotten(s int64) bool {
-	all := f.unknown()
-	unknown, last := false, -1
-	for i := range f.tgt.Slots {
-		not, ok := all[f.tgt.Base+int64(i)]
-		switch {
-		case !ok:
-			continue
-		case not:
-			unknown = true
+	open, last := false, -1
+	for i, what := range f.unknown() {
+		if what == unknown {
+			open = true
+		}
+		if what != known {
 			continue
 		}
 		side := 0
 		if f.tgt.Slots[i].H >= s {
 			side = 1
 		}
-		if unknown && (last < 0 || side != last) {
+		if open && (last < 0 || side != last) {
 			return true
 		}
-		unknown, last = false, side
+		open, last = false, side
 	}
-	return unknown
+	return open
 }
 
 // forgottenAt says the same of the records next to t.
 func (f *facts) forgottenAt(t int64) bool {
 	all := f.unknown()
-	for off := t; off < f.stable; off++ {
-		if not, ok := all[off]; ok {
-			if not {
+	at := int(min(max(t-f.tgt.Base, 0), int64(len(all))))
+	for _, what := range all[at:] {
+		if what != noRecord {
+			if what == unknown {
 				return true
 			}
 			break
 		}
 	}
-	for off := t - 1; off >= f.tgt.Start; off-- {
-		if not, ok := all[off]; ok {
-			return not
+	for _, what := range slices.Backward(all[:at]) {
+		if what != noRecord {
+			return what == unknown
 		}
 	}
 	return false

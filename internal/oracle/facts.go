@@ -39,7 +39,7 @@ type facts struct {
 	doubt      *doubt
 	// stamps are what an observer can know of times.
 	stamps   Stamps
-	unknowns map[int64]bool
+	unknowns []uint8
 }
 
 func newFacts(p *Pair) *facts {

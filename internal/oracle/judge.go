@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -43,6 +44,8 @@ type Judgement struct {
 	// Alike: the answer leaves open which of several positions is right, and
 	// nobody who sees only contents could tell.
 	Alike bool
+	// Doubt says what an observer could be unsure of where the verdict is given.
+	Doubt string
 }
 
 func verdict(v Verdict, format string, args ...any) Judgement {
@@ -247,6 +250,9 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 	if j := form(q, r); j.Verdict != Fine {
 		return j
 	}
+	if b := r.Proof.Bracket; b != nil && max(b.TargetLow, b.TargetHigh) >= f.tgt.End() {
+		return verdict(Malformed, "offset syncs are shown that lie beyond the target's end: %+v", *b)
+	}
 	e := f.expect(q)
 	if r.Reason == translate.ReasonSeveralFit || r.Reason == translate.ReasonForgotten {
 		return f.judgeDoubt(&e, q, r)
@@ -258,10 +264,26 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 	if why := f.excused(q, r, j.Verdict); why != "" {
 		return Judgement{Tolerated: "in doubt: " + why, Alike: true}
 	}
+	if cmp.Or(q.Evidence, f.p.Kind) == translate.KindMM2 && r.Reason == translate.ReasonNoEvidence && !f.noted() {
+		return Judgement{Tolerated: "no offset sync is left that is true"}
+	}
 	if why := f.doubtful(q); why != "" {
-		j.Why += " (in doubt: " + why + ")"
+		j.Doubt = why
+		j.Why += " (in doubt: " + why + "; of what can be seen " + f.unseen().blind.expectWhy(q) + ")"
 	}
 	return j
+}
+
+func (f *facts) expectWhy(q Question) string { return f.expect(q).why }
+
+// noted says whether an offset sync is there whose records can be seen to be
+// equal.
+func (f *facts) noted() bool {
+	return slices.ContainsFunc(f.p.Syncs, func(s Sync) bool {
+		return slices.ContainsFunc(f.copies, func(c copied) bool {
+			return c.offset == s.Target && c.h == s.Source && c.h < f.srcEnd && f.src.readable(int(c.h-f.src.Base))
+		})
+	})
 }
 
 // judgeDoubt is for answers that say that several positions fit: it must be
@@ -278,7 +300,7 @@ func (f *facts) judgeDoubt(e *expectation, q Question, r *translate.Result) Judg
 		return verdict(Malformed, "T %d is outside of the target", r.T)
 	}
 	j := f.safe(e, q, r)
-	if j.Verdict == Fine || f.excusedDoubt(q, r) {
+	if j.Verdict == Fine || f.excusedDoubt(q, r, j.Verdict) {
 		return Judgement{Tolerated: "in doubt: " + why, Alike: true}
 	}
 	return j

@@ -39,6 +39,8 @@ type Policies struct {
 	Kind translate.Kind
 	// Stamps is what becomes of times on the target.
 	Stamps Stamps
+	// Tame: as Run.Tame.
+	Tame bool
 }
 
 // NewPair makes a random pair for topics with the given policies.

@@ -35,6 +35,7 @@ type room struct {
 
 var rooms = []room{
 	{"translate", ".", "TestMutantProbe", probeFound, mutants},
+	{"translate", ".", "TestContentProbe", probeFound, contentMutants},
 	{"translate", "../translate", "(TestJoin.*|TestForeignCopies)", "--- FAIL: Test", joinMutants},
 	{"plan", "../plan", "(TestBuildDecides|TestGivenPositions)", "--- FAIL: Test", planMutants},
 }
@@ -63,19 +64,19 @@ var mutants = []mutant{
 	{"off by one in the history", []edit{{"passes.go", "after = min(r.pos+r.n, pos)", "after = min(r.pos+r.n, pos-1)"}}},
 	{"equality for >=", []edit{
 		{"index.go", "\t\t\tbr.hi = c\n", "\t\t\tif c.h == s {\n\t\t\t\tbr.hi = c\n\t\t\t}\n"},
-		{"read.go", "m.asks[0].s <= h {", "m.asks[0].s == h {"},
+		{"read.go", "m.asks[0].s <= e.most {", "m.asks[0].s == e.most {"},
 	}},
 	{"equality for >= in the history", []edit{
 		{"passes.go", "if want[0].h < r.h || want[0].h >= r.h+r.n {", "if s < r.h || s >= r.h+r.n {"},
 	}},
 	{"first pass only", []edit{{"passes.go", "for i, r := range slices.Backward(h.runs) {", "for i, r := range h.runs {"}}},
-	{"last h < S", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap {", "if false {"}}},
+	{"last h < S", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap || s.looksBack(a) {", "if false {"}}},
 	{"highest h as copied-through", []edit{{
 		"solver.go", "\ts.end = last\n",
 		"\ts.end = last\n\tif h, err := s.readHistory(ctx); err == nil {\n\t\ts.end.h = h.top\n\t}\n",
 	}}},
-	{"a gap after T ignored", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap {", "if read.drop {"}}},
-	{"order ignored while reading", []edit{{"read.go", "if h <= m.prev || h < m.low {", "if h < m.low {"}}},
+	{"a gap after T ignored", []edit{{"prove.go", "if read.drop || a.s <= read.lastGap || s.looksBack(a) {", "if read.drop {"}}},
+	{"order ignored while reading", []edit{{"read.go", "if h <= m.prev || e.most < m.low {", "if e.most < m.low {"}}},
 	{"order ignored in the history", []edit{{
 		"passes.go", "\t\t\t\treturn 0, false // next comes too late or never\n", "\t\t\t\tk, left = len(want), 0\n\t\t\t\tcontinue\n",
 	}}},
@@ -97,6 +98,33 @@ var mutants = []mutant{
 	}},
 	{"loss ignored", []edit{{"passes.go", "s.loss(a, missing, want[0].h)", "_ = missing"}}},
 	{"beyond the end ignored", []edit{{"solver.go", "if a.s > s.src.bounds.End {", "if false {"}}},
+}
+
+// contentMutants are the mistakes of an alignment by contents that is too sure
+// of itself.
+var contentMutants = []mutant{
+	{"extrapolated between syncs", []edit{
+		{
+			"syncs.go", "\tif i, ok := y.search(pos); ok {\n\t\treturn y.list[i].source, true\n\t}\n",
+			"\ti, ok := y.search(pos)\n\tif ok {\n\t\treturn y.list[i].source, true\n\t}\n" +
+				"\tif i > 0 {\n\t\treturn y.list[i-1].source + pos - y.list[i-1].target, true\n\t}\n",
+		},
+		{"align.go", "if j, ok := f.find(h); ok && f.source[j].fp == target[i].fp {", "if j, ok := f.find(h); ok {"},
+	}},
+	{"syncs beyond the end of the log", []edit{
+		{"syncs.go", " || s.source >= source.End || s.target >= target.End", ""},
+	}},
+	{"any match instead of a unique one", []edit{{"align.go", "c.n == 1 && (f.whole || there[target[i].fp] == 1)", "c.n >= 1"}}},
+	{"the time taken as the answer", []edit{
+		{"content.go", "fp: batch.Fingerprint(e.Key, e.Value, e.Headers, p.own)", "fp: batch.Fingerprint(nil, nil, nil, p.own)"},
+	}},
+	{"the first match that keeps the order taken for certain", []edit{{
+		"align.go", "o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}",
+		"o := certain(g.source[chosen[n]].off)",
+	}}},
+	{"doubts forgotten", []edit{{"doubt.go", "\tif matters {\n", "\tif false {\n"}}},
+	{"the highest position that fits", []edit{{"doubt.go", "a.res.T = min(a.res.T, d.after)", "a.res.T = max(a.res.T, d.after)"}}},
+	{"repeats of alike records not counted", []edit{{"doubt.go", "if d.pos >= a.res.T && (d.least < a.s || d.loose) {", "if d.pos < 0 {"}}},
 }
 
 // mutantEnv makes TestMutantProbe run: it is set in the processes that
@@ -216,6 +244,25 @@ func TestMutantProbe(t *testing.T) {
 		t.Fatalf("%s: %v", probeFound, err)
 	}
 	if n := tally.Wrong(); n > 0 {
+		t.Fatalf("%s: %d\n%s", probeFound, n, tally)
+	}
+}
+
+// TestContentProbe is the same for copies that carry no header.
+func TestContentProbe(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(mutantEnv) == "" {
+		return // TestOracleKinds does the same at a larger count
+	}
+	run := Run{
+		Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: 12_000, Auto: -1, Tame: true,
+		Kinds: []translate.Kind{translate.KindMM2, translate.KindContent},
+	}
+	tally, err := run.Do(t.Context())
+	if err != nil {
+		t.Fatalf("%s: %v", probeFound, err)
+	}
+	if n := tally.Harmful(); n > 0 {
 		t.Fatalf("%s: %d\n%s", probeFound, n, tally)
 	}
 }

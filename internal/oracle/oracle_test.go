@@ -26,6 +26,32 @@ func TestOracle(t *testing.T) {
 	}
 }
 
+// TestOracleKinds does the same for copies that carry no header, where sources
+// remember what was copied: no answer may move a group to a wrong place.
+func TestOracleKinds(t *testing.T) {
+	t.Parallel()
+	for _, kind := range otherKinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			run := &Run{Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: count(t, 12_000), Auto: -1, Tame: true, Kinds: []translate.Kind{kind}}
+			tally, err := run.Do(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s\n%s", kind, tally)
+			for _, line := range tally.Report() {
+				t.Logf("[report] memory %s: %s", kind, line)
+			}
+			if n := tally.Harmful(); n > 0 {
+				for i := range tally.Failures {
+					t.Error(explain(t, run.Translate, &tally.Failures[i]))
+				}
+				t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)
+			}
+		})
+	}
+}
+
 // TestReference tries the judge on a translation that reads everything.
 func TestReference(t *testing.T) {
 	t.Parallel()
@@ -52,9 +78,13 @@ func judge(t *testing.T, run *Run) *Tally {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s, seed %d\n%s", run.Loader.Name(), run.Seed, tally)
+	name := run.Loader.Name()
+	if len(run.Kinds) > 0 {
+		name += " " + string(run.Kinds[0])
+	}
+	t.Logf("%s, seed %d\n%s", name, run.Seed, tally)
 	for _, line := range tally.Report() {
-		t.Logf("[report] %s: %s", run.Loader.Name(), line)
+		t.Logf("[report] %s: %s", name, line)
 	}
 	for i := range tally.Failures {
 		t.Error(explain(t, run.Translate, &tally.Failures[i]))
@@ -89,7 +119,7 @@ func TestFlaws(t *testing.T) {
 // explain shrinks a failure and writes it as a table case.
 func explain(t *testing.T, f Translate, fail *Failure) string {
 	t.Helper()
-	p, q, ok := Shrink(t.Context(), f, fail.Pair, fail.Question, fail.Verdict)
+	p, q, ok := Shrink(t.Context(), f, fail.Pair, fail.Question, fail.Judgement)
 	result, j, note := fail.Result, fail.Judgement, "as found; it does not fail in memory"
 	if ok {
 		note = "shrunk"
@@ -98,7 +128,7 @@ func explain(t *testing.T, f Translate, fail *Failure) string {
 			if err != nil {
 				return err.Error()
 			}
-			if again.Verdict == fail.Verdict {
+			if again.Verdict == fail.Verdict && again.Doubt == fail.Doubt {
 				result, j = r, again
 				break
 			}

@@ -12,8 +12,8 @@ import (
 // Shrink makes a failing pair and question smaller as long as the answer stays
 // wrong in the same way, and a mover could have made them. What fails only on
 // a broker comes back as it was, with false.
-func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pair, Question, bool) {
-	s := &shrinker{v: v, deadline: time.Now().Add(8 * time.Second)}
+func Shrink(ctx context.Context, f Translate, p Pair, q Question, j Judgement) (Pair, Question, bool) {
+	s := &shrinker{v: j.Verdict, doubt: j.Doubt, deadline: time.Now().Add(15 * time.Second)}
 	s.ask = func(seed uint64, p Pair, q Question) (translate.Result, Judgement, error) {
 		return Ask(ctx, f, Memory{}, seed, p, q)
 	}
@@ -24,6 +24,7 @@ func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pa
 	for again := true; again && time.Now().Before(s.deadline); {
 		again = s.simplify()
 		again = s.dropSource() || again
+		again = s.dropSyncs() || again
 		again = s.dropTarget() || again
 	}
 	return s.p, s.q, true
@@ -32,6 +33,7 @@ func Shrink(ctx context.Context, f Translate, p Pair, q Question, v Verdict) (Pa
 type shrinker struct {
 	ask      func(seed uint64, p Pair, q Question) (translate.Result, Judgement, error)
 	v        Verdict
+	doubt    string
 	p        Pair
 	q        Question
 	deadline time.Time
@@ -40,7 +42,7 @@ type shrinker struct {
 // fails asks again, of logs laid out in several ways.
 func (s *shrinker) fails(p Pair, q Question) bool {
 	for seed := range tries(&p) {
-		if _, j, err := s.ask(seed, p, q); err != nil || j.Verdict == s.v {
+		if _, j, err := s.ask(seed, p, q); err != nil || j.Verdict == s.v && j.Doubt == s.doubt {
 			return err == nil
 		}
 	}
@@ -108,6 +110,14 @@ func (s *shrinker) simplify() bool {
 		func(_ *Pair, q *Question) bool { return off(&q.Quick) },
 		func(_ *Pair, q *Question) bool { return off(&q.CopyComplete) },
 		func(_ *Pair, q *Question) bool { return off(&q.NoSource) },
+		func(_ *Pair, q *Question) bool { was := q.Evidence; q.Evidence = ""; return was != "" },
+		func(p *Pair, _ *Question) bool { was := p.Syncs; p.Syncs = nil; return was != nil },
+		func(p *Pair, _ *Question) bool { return off(&p.Filters) },
+		func(p *Pair, _ *Question) bool { was := p.Stamps; p.Stamps = Kept; return was != Kept },
+		func(p *Pair, _ *Question) bool { return p.eachData(func(s *Slot) { s.Time = s.H * tick }) },
+		func(p *Pair, _ *Question) bool { return p.eachData(func(s *Slot) { s.Time = 0 }) },
+		func(p *Pair, _ *Question) bool { return p.eachData(func(s *Slot) { s.Value = s.H }) },
+		func(p *Pair, _ *Question) bool { return p.eachData(func(s *Slot) { s.Key = 0 }) },
 		func(p *Pair, _ *Question) bool { return p.toZero() },
 		func(_ *Pair, q *Question) bool { was := q.CountFrom; q.CountFrom = 0; return was != 0 },
 		func(p *Pair, _ *Question) bool { return fromStart(&p.Source) },
@@ -122,6 +132,35 @@ func (s *shrinker) simplify() bool {
 		producer := uint8(n + 1)
 		changed = s.try(func(p *Pair, _ *Question) bool { return dropProducer(&p.Source, producer) }) || changed
 		changed = s.try(func(p *Pair, _ *Question) bool { return dropProducer(&p.Target, producer) }) || changed
+	}
+	return changed
+}
+
+// eachData changes every record of the source and every copy.
+func (p *Pair) eachData(change func(s *Slot)) bool {
+	changed := false
+	for _, l := range []*Log{&p.Source, &p.Target} {
+		for i := range l.Slots {
+			s := &l.Slots[i]
+			if s.Kind == Data && s.H != Native {
+				was := *s
+				change(s)
+				changed = changed || was != *s
+			}
+		}
+	}
+	return changed
+}
+
+// dropSyncs takes out the offset syncs one by one.
+func (s *shrinker) dropSyncs() bool {
+	changed := false
+	for i := 0; i < len(s.p.Syncs); {
+		if s.try(func(p *Pair, _ *Question) bool { p.Syncs = slices.Delete(slices.Clone(p.Syncs), i, i+1); return true }) {
+			changed = true
+		} else {
+			i++
+		}
 	}
 	return changed
 }
@@ -148,6 +187,10 @@ func fromStart(l *Log) bool {
 // toZero moves the target to offset 0.
 func (p *Pair) toZero() bool {
 	was := p.Target.Base
+	p.Syncs = slices.Clone(p.Syncs)
+	for i := range p.Syncs {
+		p.Syncs[i].Target = max(0, p.Syncs[i].Target-was)
+	}
 	p.Target.Base, p.Target.Start = 0, p.Target.Start-was
 	return was != 0
 }
@@ -155,6 +198,10 @@ func (p *Pair) toZero() bool {
 // rebase moves the source to offset 0.
 func (p *Pair) rebase(q *Question) bool {
 	by := p.Source.Base
+	p.Syncs = slices.Clone(p.Syncs)
+	for i := range p.Syncs {
+		p.Syncs[i].Source = max(0, p.Syncs[i].Source-by)
+	}
 	p.Source.Base, p.Source.Start, q.S = 0, p.Source.Start-by, max(0, q.S-by)
 	for _, l := range []*Log{&p.Source, &p.Target} {
 		for i := range l.Slots {
@@ -210,11 +257,15 @@ func (p *Pair) dropOffsets(q *Question, from, size int) {
 	}
 	l.Slots = slices.Delete(l.Slots, from, from+size)
 	l.Start, q.S = move(l.Start), move(q.S)
+	p.Syncs = slices.DeleteFunc(slices.Clone(p.Syncs), func(one Sync) bool { return one.Source >= first && one.Source < after })
+	for i := range p.Syncs {
+		p.Syncs[i].Source = move(p.Syncs[i].Source)
+	}
 	p.LateSource = min(p.LateSource, len(l.Slots))
 	t := &p.Target
 	for i := len(t.Slots) - 1; i >= 0; i-- {
 		if s := &t.Slots[i]; s.Kind == Data && s.H >= first && s.H < after {
-			t.drop(i, 1)
+			p.dropCopies(i, 1)
 		}
 	}
 	p.LateTarget = min(p.LateTarget, len(t.Slots))
@@ -228,6 +279,19 @@ func (p *Pair) dropOffsets(q *Question, from, size int) {
 			s.move(-int64(size))
 		}
 	}
+}
+
+// dropCopies takes n slots out of the target, and what was noted of them.
+func (p *Pair) dropCopies(i, n int) {
+	first := p.Target.Base + int64(i)
+	after := first + int64(n)
+	p.Syncs = slices.DeleteFunc(slices.Clone(p.Syncs), func(s Sync) bool { return s.Target >= first && s.Target < after })
+	for j := range p.Syncs {
+		if p.Syncs[j].Target >= after {
+			p.Syncs[j].Target -= int64(n)
+		}
+	}
+	p.Target.drop(i, n)
 }
 
 // drop takes n slots out of a log.
@@ -246,7 +310,7 @@ func (s *shrinker) dropTarget() bool {
 	for size := max(1, len(s.p.Target.Slots)/2); size > 0; size /= 2 {
 		for from := 0; from+size <= len(s.p.Target.Slots); {
 			ok := s.try(func(p *Pair, _ *Question) bool {
-				p.Target.drop(from, size)
+				p.dropCopies(from, size)
 				p.LateTarget = min(p.LateTarget, len(p.Target.Slots))
 				p.LateTarget = p.lateEnough()
 				return true

@@ -34,8 +34,10 @@ type Tally struct {
 	// Wrongs counts the wrong answers in more detail.
 	Wrongs map[string]int
 	// Alike counts the answers that leave open what nobody could tell.
-	Alike    int
-	Failures []Failure
+	Alike int
+	// keepsOffsets: all copies are such.
+	keepsOffsets bool
+	Failures     []Failure
 }
 
 func newTally(keep int) *Tally {
@@ -70,6 +72,9 @@ func (t *Tally) add(p *Pair, q Question, r *translate.Result, j Judgement, seed 
 		return
 	}
 	detail := strings.TrimSpace(fmt.Sprintf("%s, %s: %s %s", j.Verdict, q.kind(), r.Outcome, r.Reason))
+	if j.Doubt != "" {
+		detail += " (in doubt: " + j.Doubt + ")"
+	}
 	if t.Wrongs[detail]++; t.Wrongs[detail] <= t.keep {
 		t.Failures = append(t.Failures, Failure{*p, q, *r, j, seed})
 	}
@@ -98,10 +103,22 @@ func (t *Tally) Wrong() int {
 	return t.Positions - t.Verdicts[Fine]
 }
 
-// Thin are the classes that hold less than percent of the positions.
+// Harmful is the number of answers that would move a group to a wrong place:
+// what was held, refused or doubted without need is left out.
+func (t *Tally) Harmful() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Positions - t.Verdicts[Fine] - t.Verdicts[WronglyHeld] - t.Verdicts[WronglyRefuse] - t.Verdicts[Needless]
+}
+
+// Thin are the classes that hold less than percent of the positions. Copies
+// that keep offsets are made in one pass.
 func (t *Tally) Thin(percent int) []string {
 	var out []string
 	for c := Compacted; c < classEnd; c <<= 1 {
+		if t.keepsOffsets && c&(Passes|StopsShort|Running) != 0 {
+			continue
+		}
 		if t.Classes[c]*100 < t.Positions*percent {
 			out = append(out, c.String())
 		}
