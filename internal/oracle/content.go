@@ -75,46 +75,15 @@ func (m *mover) contents() {
 	if m.s.kind == translate.KindHeader || m.s.kind == "" {
 		return
 	}
+	t := twins{r: m.r, likes: m.s.likes, period: 1 + m.r.IntN(6), kinds: 1 + m.r.IntN(4), odds: 3 + m.r.IntN(8)}
 	var data []int
-	period, kinds := 1+m.r.IntN(6), 1+m.r.IntN(4)
-	odds := 3 + m.r.IntN(8)
-	echoes := 0 // how many more records are like those back before
-	back := 0
 	for i := range m.src.Slots {
 		s := &m.src.Slots[i]
 		if s.Kind != Data {
 			continue
 		}
 		s.Time = m.time(s.H)
-		n := len(data)
-		like := -1
-		switch m.s.likes {
-		case runs:
-			if n > 0 && m.r.IntN(5) < 3 {
-				like = n - 1
-			}
-		case periodic:
-			like = n - period
-		case few:
-			if n >= kinds {
-				like = m.r.IntN(kinds)
-			}
-		case sparse:
-			if n > 0 && m.r.IntN(odds) == 0 {
-				like = m.r.IntN(n)
-			}
-		case echo:
-			if echoes == 0 && n > 3 && m.r.IntN(odds) == 0 {
-				back = 1 + m.r.IntN(n)
-				echoes = 1 + m.r.IntN(back)
-			}
-			if echoes > 0 {
-				like = n - back
-				echoes--
-			}
-		case unlike, likenessEnd:
-		}
-		if like >= 0 {
+		if like := t.next(len(data)); like >= 0 {
 			twin := m.src.Slots[data[like]]
 			s.Key, s.Value = twin.Key, twin.Value
 			if m.r.IntN(4) == 0 && !m.s.steady {
@@ -123,6 +92,46 @@ func (m *mover) contents() {
 		}
 		data = append(data, i)
 	}
+}
+
+// twins chooses which records are like earlier ones.
+type twins struct {
+	r                   *rand.Rand
+	likes               likeness
+	period, kinds, odds int
+	// echoes is how many more records are like those back before.
+	echoes, back int
+}
+
+// next is the number of the record that the n-th is like, or negative.
+func (t *twins) next(n int) int {
+	switch t.likes {
+	case runs:
+		if n > 0 && t.r.IntN(5) < 3 {
+			return n - 1
+		}
+	case periodic:
+		return n - t.period
+	case few:
+		if n >= t.kinds {
+			return t.r.IntN(t.kinds)
+		}
+	case sparse:
+		if n > 0 && t.r.IntN(t.odds) == 0 {
+			return t.r.IntN(n)
+		}
+	case echo:
+		if t.echoes == 0 && n > 3 && t.r.IntN(t.odds) == 0 {
+			t.back = 1 + t.r.IntN(n)
+			t.echoes = 1 + t.r.IntN(t.back)
+		}
+		if t.echoes > 0 {
+			t.echoes--
+			return n - t.back
+		}
+	case unlike, likenessEnd:
+	}
+	return -1
 }
 
 // time is when the record of an offset was written.
@@ -150,7 +159,7 @@ func (m *mover) leavesOut(i int) bool {
 // has come: the copy of a mover that keeps offsets.
 func (m *mover) replicate() {
 	if m.s.truncateSource && m.r.IntN(3) == 0 {
-		m.truncate(&m.src, 3)
+		m.truncate(&m.src)
 	}
 	if m.s.compactSource && m.r.IntN(2) == 0 {
 		m.compactSource()

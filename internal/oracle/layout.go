@@ -30,6 +30,8 @@ func (h Header) value(offset int64) []byte {
 		return binary.BigEndian.AppendUint64(nil, uint64(offset))
 	case translate.EncodingLittle:
 		return binary.LittleEndian.AppendUint64(nil, uint64(offset))
+	case translate.EncodingBig32:
+		return binary.BigEndian.AppendUint32(nil, uint32(offset))
 	case translate.EncodingDecimal, translate.EncodingAuto:
 	}
 	return strconv.AppendInt(nil, offset, 10)

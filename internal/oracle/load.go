@@ -24,6 +24,7 @@ type TopicPair struct {
 
 // source and target are the names of the two topics.
 func (t *TopicPair) source() string { return t.Name }
+
 func (t *TopicPair) target() string {
 	if t.Kind == translate.KindMM2 {
 		return "west." + t.Name

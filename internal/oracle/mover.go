@@ -292,7 +292,7 @@ func (m *mover) meanwhile() {
 		m.compactSource()
 	}
 	if m.s.truncateSource && m.r.IntN(3) == 0 {
-		m.truncate(&m.src, 3)
+		m.truncate(&m.src)
 	}
 	if m.s.compactTarget && m.r.IntN(3) == 0 {
 		m.compactTarget()
@@ -348,12 +348,12 @@ func (m *mover) compactTarget() {
 	}
 }
 
-// truncate moves a log's start somewhere into its first nth part or, now and
+// truncate moves a log's start somewhere into its first third or, now and
 // then, anywhere.
-func (m *mover) truncate(l *Log, nth int) {
+func (m *mover) truncate(l *Log) {
 	n := len(l.Slots)
 	if m.r.IntN(5) > 0 {
-		n /= nth
+		n /= 3
 	}
 	l.Start = max(l.Start, l.Base+int64(m.r.IntN(n+1)))
 }
@@ -381,10 +381,10 @@ func (m *mover) finish() {
 		m.compactTarget()
 	}
 	if m.s.truncateSource {
-		m.truncate(&m.src, 3)
+		m.truncate(&m.src)
 	}
 	if m.s.truncateTarget {
-		m.truncate(&m.tgt, 3)
+		m.truncate(&m.tgt)
 	}
 }
 
