@@ -33,7 +33,7 @@ func TestOracleKinds(t *testing.T) {
 	for _, kind := range otherKinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			run := &Run{Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: count(t, 12_000), Auto: -1, Tame: true, Kinds: []translate.Kind{kind}}
+			run := &Run{Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: count(t, 12_000), Tame: true, Kinds: []translate.Kind{kind}}
 			tally, err := run.Do(t.Context())
 			if err != nil {
 				t.Fatal(err)
