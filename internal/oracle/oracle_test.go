@@ -30,25 +30,30 @@ func TestOracle(t *testing.T) {
 // remember what was copied: no answer may move a group to a wrong place.
 func TestOracleKinds(t *testing.T) {
 	t.Parallel()
-	for _, kind := range otherKinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			run := &Run{Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: count(t, 12_000), Tame: true, Kinds: []translate.Kind{kind}}
-			tally, err := run.Do(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("%s\n%s", kind, tally)
-			for _, line := range tally.Report() {
-				t.Logf("[report] memory %s: %s", kind, line)
-			}
-			if n := tally.Harmful(); n > 0 {
-				for i := range tally.Failures {
-					t.Error(explain(t, run.Translate, &tally.Failures[i]))
+	for _, c := range []struct {
+		loader    Loader
+		positions int
+	}{{Memory{}, 4000}, {Kfake{}, 1500}} {
+		for _, kind := range otherKinds {
+			t.Run(c.loader.Name()+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				run := &Run{Translate: translate.Translate, Loader: c.loader, Seed: 500, Positions: count(t, c.positions), Tame: true, Kinds: []translate.Kind{kind}}
+				tally, err := run.Do(t.Context())
+				if err != nil {
+					t.Fatal(err)
 				}
-				t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)
-			}
-		})
+				t.Logf("%s\n%s", kind, tally)
+				for _, line := range tally.Report() {
+					t.Logf("[report] %s %s: %s", c.loader.Name(), kind, line)
+				}
+				if n := tally.Harmful(); n > 0 {
+					for i := range tally.Failures {
+						t.Error(explain(t, run.Translate, &tally.Failures[i]))
+					}
+					t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)
+				}
+			})
+		}
 	}
 }
 

@@ -58,6 +58,29 @@ func (s *solver) severalFit(a *ask, h *history) {
 	}
 	if found {
 		s.settleSeveral(a, s.mayRepeat(a, h), why)
+		return
+	}
+	if a.res.Outcome == AtEnd && slices.ContainsFunc(s.doubts, func(d doubt) bool { return d.maybe && d.pos >= t && d.most >= a.s }) {
+		s.doubt(a, "the source has no record any more that tells whether records behind the position are copies")
+	}
+}
+
+// unknownRepeat adds to the repeats of several passes the records from T on that
+// have no original any more: they may be what comes again.
+func (s *solver) unknownRepeat(a *ask) {
+	if a.res.Outcome != Repeats || a.res.Reason != "" {
+		return
+	}
+	n := int64(0)
+	for _, d := range s.doubts {
+		if d.maybe && d.pos >= a.res.T {
+			n++
+		}
+	}
+	if n > 0 {
+		a.res.Detail = fmt.Sprintf("the copy was made in more than one pass: %d records are met again, and up to %d more that the source has forgotten", a.res.Repeats, n)
+		a.res.Repeats += n
+		a.res.Reason = ReasonForgotten
 	}
 }
 

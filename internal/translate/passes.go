@@ -252,6 +252,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 	}
 	s.settle(a, out, KnownRead)
 	s.severalFit(a, h)
+	s.unknownRepeat(a)
 	return s.nowhere(ctx, a, h, want)
 }
 
