@@ -158,6 +158,9 @@ func (a *aligner) search(ctx context.Context, entries []batch.Entry) ([]origin, 
 		}
 	}
 	if a.near {
+		whole := *in
+		whole.anchored, whole.left = false, -1
+		whole.again(marks, best)
 		return a.spread(entries, in, best, where), nil
 	}
 	if err := a.elsewhere(ctx, entries, marks, where, best); err != nil {
@@ -403,8 +406,14 @@ func (a *aligner) elsewhere(ctx context.Context, entries []batch.Entry, marks []
 	}
 	f := a.frame(hits, a.s.src.bounds.Start, a.s.src.bounds.End)
 	f.whole = f.whole || a.by.time == timeLost || a.all != nil
-	// Each round finds at least one pass more.
-	for found := true; found && len(hits) > 0; {
+	f.again(marks, origins)
+	return nil
+}
+
+// again aligns what has no original yet, run by run: each round finds at least
+// one pass more.
+func (f *frame) again(marks []mark, origins []origin) {
+	for found := len(f.source) > 0; found; {
 		found = false
 		for i := 0; i < len(origins); i++ {
 			if origins[i].copy() {
@@ -420,7 +429,6 @@ func (a *aligner) elsewhere(ctx context.Context, entries []batch.Entry, marks []
 			i = n
 		}
 	}
-	return nil
 }
 
 // scanMost is how often, counted in sizes of its log, the source may be read in
