@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kferry/kferry/internal/batch"
+	"github.com/kferry/kferry/internal/mover"
 )
 
 // Bounds of the look at a topic by which its evidence is chosen.
@@ -183,10 +184,8 @@ func (sv *survey) header(opt *Options) (ev evidence, certain bool) {
 }
 
 func knownEncoding(name string) Encoding {
-	for _, k := range knownHeaders {
-		if k.name == name {
-			return k.encoding
-		}
+	if k, ok := mover.HeaderNamed(name); ok && len(k.Encodings) > 0 {
+		return Encoding(k.Encodings[0])
 	}
 	return EncodingAuto
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/kferry/kferry/internal/batch"
-	"github.com/kferry/kferry/internal/mover"
 )
 
 // timeKept says what a mover leaves of timestamps.
@@ -53,7 +52,7 @@ func moverHeader(name string) bool { return slices.Contains(moverHeaders, name) 
 
 var moverHeaders = func() []string {
 	var names []string
-	for _, h := range mover.Headers() {
+	for _, h := range knownHeaders {
 		names = append(append(names, h.Offset), h.Also...)
 	}
 	return names

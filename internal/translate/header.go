@@ -13,26 +13,15 @@ import (
 )
 
 // knownHeaders are the headers in which movers leave the source offset, with
-// the encoding that each is known for, as their documents and their records
-// show it. The encoding only decides where the values themselves do not.
-var knownHeaders = []struct {
-	name     string
-	encoding Encoding
-	mover    string
-	also     []string // further headers of the same mover
-}{
-	{"__original_offset", EncodingDecimal, "Kannika Armory", nil},
-	{"x-original-offset", EncodingLittle, "OSO kafka-backup", []string{"x-original-timestamp", "x-source-partition", "x-source-cluster"}},
-	{"x-kafka-backup-offset", EncodingDecimal, "OSO kafka-backup", []string{"x-kafka-backup-timestamp", "x-kafka-backup-partition"}},
-	{"redpanda-migrator-offset", EncodingBig, "Redpanda Migrator", nil},
-	{"k2k_offset", EncodingDecimal, "Lenses K2K", []string{"k2k_partition", "k2k_topic", "k2k_pipeline", "k2k_timestamp"}},
-}
+// the encodings that each is known for. They only decide where the values
+// themselves do not.
+var knownHeaders = mover.Headers()
 
 // KnownHeaders are the header names that are recognised by themselves.
 func KnownHeaders() []string {
-	names := make([]string, 0, len(knownHeaders))
+	var names []string
 	for _, k := range knownHeaders {
-		names = append(names, k.name)
+		names = append(names, k.Offset)
 	}
 	return names
 }
@@ -95,9 +84,9 @@ func (h *header) own(name string) bool {
 	if name == h.name {
 		return true
 	}
-	for _, k := range knownHeaders {
-		if k.name == h.name {
-			return slices.Contains(k.also, name)
+	for i := range knownHeaders {
+		if k := &knownHeaders[i]; k.Offset == h.name {
+			return slices.Contains(k.Also, name)
 		}
 	}
 	return false

@@ -36,9 +36,6 @@ func marksOf(ev evidence) Marks {
 		m.Header, m.Encoding = h.name, h.encoding
 		names = append(names, h.name)
 	}
-	for _, k := range knownHeaders {
-		names = append(append(names, k.name), k.also...)
-	}
 	for _, name := range names {
 		if ev.own(name) && !m.owns(name) {
 			m.Own = append(m.Own, name)
