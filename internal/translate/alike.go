@@ -68,7 +68,7 @@ func (w *work) chooseSyncs(ctx context.Context, solvers []*solver) (evidence, st
 	}
 	var best *syncLog
 	var most likeness
-	why := "no offset-syncs topic names " + solvers[0].req.Source.Topic
+	why := unnamed + solvers[0].req.Source.Topic
 	for _, log := range logs {
 		if log.err != nil {
 			why = log.err.Error()
@@ -92,6 +92,10 @@ func (w *work) chooseSyncs(ctx context.Context, solvers []*solver) (evidence, st
 	}
 	return &mm2{by: most.printer(), log: best}, "", nil
 }
+
+// unnamed begins the reason why offset syncs are of other topics, which is no
+// news where something else fits.
+const unnamed = "no offset-syncs topic names "
 
 // syncLogs reads the offset-syncs topics, once.
 func (w *work) syncLogs(ctx context.Context) ([]*syncLog, error) {

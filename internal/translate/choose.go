@@ -86,7 +86,7 @@ func (w *work) evidence(ctx context.Context, all []*solver) (evidence, error) {
 			return ev, nil
 		}
 		whys = append(whys, why)
-		if kind.is == KindMM2 && len(opt.Syncs) > 0 {
+		if kind.is == KindMM2 && len(opt.Syncs) > 0 && !strings.HasPrefix(why, unnamed) {
 			note = " (" + why + ")"
 		}
 	}
