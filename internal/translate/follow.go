@@ -201,5 +201,5 @@ func (h *ahead) window(ctx context.Context, a *aligner, low int64, n int) (*fram
 		h.held = append(h.held, a.by.mark(e))
 		h.next = e.Offset + 1
 	}
-	return a.frame(h.held, low, h.next), nil // with the markers met
+	return a.frame(h.held, low, h.next), nil
 }
