@@ -105,11 +105,19 @@ func (c *Client) positions(ctx context.Context, names []string) map[string]Readi
 	return all
 }
 
+// fetch reads the committed positions of groups.
 func (c *Client) fetch(ctx context.Context, names []string) map[string]Reading {
+	return c.gather(ctx, names, c.fetchOn)
+}
+
+// gather asks the coordinators of all groups at once, each with one call.
+func (c *Client) gather(
+	ctx context.Context, names []string, askOne func(context.Context, int32, []string) (map[string]Reading, map[string]error),
+) map[string]Reading {
 	all := make(map[string]Reading, len(names))
 	var mu sync.Mutex
 	failed := c.spread(ctx, names, func(ctx context.Context, node int32, names []string) map[string]error {
-		got, errs := c.fetchOn(ctx, node, names)
+		got, errs := askOne(ctx, node, names)
 		mu.Lock()
 		defer mu.Unlock()
 		maps.Copy(all, got)
@@ -119,6 +127,34 @@ func (c *Client) fetch(ctx context.Context, names []string) map[string]Reading {
 		all[name] = Reading{At: time.Now(), Err: &Error{Op: reading, Cluster: c.conn.Name(), Group: name, Err: err}}
 	}
 	return all
+}
+
+// answered is what a coordinator says of one group.
+type answered struct {
+	group string
+	code  int16
+	fill  func(*gathered) // takes its partitions
+}
+
+// sift tells readings from errors. A group that the answer leaves out is an
+// error, and one that nobody asked for is nothing.
+func sift(at time.Time, names []string, answers []answered) (map[string]Reading, map[string]error) {
+	all := make(map[string]Reading, len(names))
+	errs := each(names, errors.New("the answer leaves the group out"))
+	for _, a := range answers {
+		if _, asked := errs[a.group]; !asked {
+			continue
+		}
+		if err := fetchError(a.code, a.group); err != nil {
+			errs[a.group] = err
+			continue
+		}
+		delete(errs, a.group)
+		r := newReading(at)
+		a.fill(r)
+		all[a.group] = r.Reading
+	}
+	return all, errs
 }
 
 // fetchOn asks one coordinator for the positions of its groups.
@@ -152,27 +188,18 @@ func (c *Client) fetchBatch(ctx context.Context, node int32, names []string) (ma
 		c.forget(node)
 		return nil, each(names, kerr.CoordinatorNotAvailable)
 	}
-	all := make(map[string]Reading, len(names))
-	errs := each(names, errors.New("the answer leaves the group out"))
+	answers := make([]answered, len(resp.Groups))
 	for i := range resp.Groups {
 		g := &resp.Groups[i]
-		if _, asked := errs[g.Group]; !asked {
-			continue
-		}
-		if err := fetchError(g.ErrorCode, g.Group); err != nil {
-			errs[g.Group] = err
-			continue
-		}
-		delete(errs, g.Group)
-		r := newReading(at)
-		for _, t := range g.Topics {
-			for _, p := range t.Partitions {
-				r.add(g.Group, t.Topic, p)
+		answers[i] = answered{g.Group, g.ErrorCode, func(r *gathered) {
+			for _, t := range g.Topics {
+				for _, p := range t.Partitions {
+					r.add(g.Group, t.Topic, p)
+				}
 			}
-		}
-		all[g.Group] = r.Reading
+		}}
 	}
-	return all, errs
+	return sift(at, names, answers)
 }
 
 // fetchSingly is for brokers before 3.0. Their answers are quick: the requests

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -36,19 +35,7 @@ const shareFeature = "share.version"
 // shareReadings reads the start offsets of share groups as their positions,
 // one request per coordinator.
 func (c *Client) shareReadings(ctx context.Context, names []string) map[string]Reading {
-	all := make(map[string]Reading, len(names))
-	var mu sync.Mutex
-	failed := c.spread(ctx, names, func(ctx context.Context, node int32, names []string) map[string]error {
-		got, errs := c.startOffsets(ctx, node, names)
-		mu.Lock()
-		defer mu.Unlock()
-		maps.Copy(all, got)
-		return errs
-	})
-	for name, err := range failed {
-		all[name] = Reading{At: time.Now(), Err: &Error{Op: reading, Cluster: c.conn.Name(), Group: name, Err: err}}
-	}
-	return all
+	return c.gather(ctx, names, c.startOffsets)
 }
 
 // startOffsets asks one coordinator about its share groups
@@ -68,28 +55,19 @@ func (c *Client) startOffsets(ctx context.Context, node int32, names []string) (
 	if err != nil {
 		return nil, each(names, err)
 	}
-	all := make(map[string]Reading, len(names))
-	errs := each(names, errors.New("the answer leaves the group out"))
+	answers := make([]answered, len(resp.Groups))
 	for i := range resp.Groups {
 		g := &resp.Groups[i]
-		if _, asked := errs[g.GroupID]; !asked {
-			continue
-		}
-		if err := fetchError(g.ErrorCode, g.GroupID); err != nil {
-			errs[g.GroupID] = err
-			continue
-		}
-		delete(errs, g.GroupID)
-		r := newReading(at)
-		r.Open = make(map[topic.Partition]int64)
-		for _, t := range g.Topics {
-			for j := range t.Partitions {
-				r.start(g.GroupID, t.Topic, &t.Partitions[j])
+		answers[i] = answered{g.GroupID, g.ErrorCode, func(r *gathered) {
+			r.Open = make(map[topic.Partition]int64)
+			for _, t := range g.Topics {
+				for j := range t.Partitions {
+					r.start(g.GroupID, t.Topic, &t.Partitions[j])
+				}
 			}
-		}
-		all[g.GroupID] = r.Reading
+		}}
 	}
-	return all, errs
+	return sift(at, names, answers)
 }
 
 // start takes one partition of an answer. The leader epoch in it is that of
