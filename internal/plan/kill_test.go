@@ -49,6 +49,12 @@ func newScene(t *testing.T) *scene {
 // reset brings the target back to the beginning, with a new state.
 func (s *scene) reset() {
 	s.t.Helper()
+	s.resetBy(s.commit)
+}
+
+// resetBy is reset for groups that get their positions in a way of their own.
+func (s *scene) resetBy(give func(*node, string, at)) {
+	s.t.Helper()
 	s.mem = memstore.New()
 	s.bucket = store.New(s.mem, "mem://state", nil)
 	for name, want := range s.before {
@@ -58,7 +64,7 @@ func (s *scene) reset() {
 			}
 		}
 		if want != nil {
-			s.commit(s.target, name, want)
+			give(s.target, name, want)
 		}
 	}
 }

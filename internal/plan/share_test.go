@@ -38,20 +38,12 @@ func (q *quick) ForgetShare(ctx context.Context, name string, ps []topic.Partiti
 	return nil, errNoShareCommitter
 }
 
-func (x *killedGroups) CommitShare(ctx context.Context, name string, ps []position.Position) (out map[topic.Partition]error, err error) {
-	err = x.k.step("set start offsets "+name, func() error {
-		out, err = x.g.CommitShare(ctx, name, ps)
-		return err
-	})
-	return out, err
+func (x *killedGroups) CommitShare(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "set start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.CommitShare(ctx, name, ps) })
 }
 
-func (x *killedGroups) ForgetShare(ctx context.Context, name string, ps []topic.Partition) (out map[topic.Partition]error, err error) {
-	err = x.k.step("remove start offsets "+name, func() error {
-		out, err = x.g.ForgetShare(ctx, name, ps)
-		return err
-	})
-	return out, err
+func (x *killedGroups) ForgetShare(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "remove start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.ForgetShare(ctx, name, ps) })
 }
 
 // start sets start offsets of a share group.

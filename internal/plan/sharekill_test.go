@@ -8,8 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kferry/kferry/internal/run"
-	"github.com/kferry/kferry/internal/store"
-	"github.com/kferry/kferry/internal/store/memstore"
 )
 
 // TestShareGroupKilledAnywhere lets apply, and then rollback, die at each step,
@@ -27,14 +25,14 @@ func TestShareGroupKilledAnywhere(t *testing.T) {
 				"app":   {part("orders", 0): "7", part("payments", 0): "13"},
 				"fresh": {part("orders", 0): "4", part("orders", 1): "14"},
 			}
-			s.resetShare()
+			s.resetBy(s.start)
 			s.plan = s.build(acceptRepeatsInput)
 			if s.plan.Summary.Applicable != 2 {
 				t.Fatalf("plan: %+v", s.plan.Groups)
 			}
 			steps := 0
 			for n := 1; ; n++ {
-				s.resetShare()
+				s.resetBy(s.start)
 				k := &killer{at: n, after: after}
 				s.applyKilled(k)
 				if !k.dead {
@@ -54,23 +52,6 @@ func TestShareGroupKilledAnywhere(t *testing.T) {
 				t.Errorf("only %d steps", steps)
 			}
 		})
-	}
-}
-
-// resetShare is reset for share groups.
-func (s *scene) resetShare() {
-	s.t.Helper()
-	s.mem = memstore.New()
-	s.bucket = store.New(s.mem, "mem://state", nil)
-	for name, want := range s.before {
-		if s.positions(s.target, name) != nil {
-			if err := s.target.g.DeleteGroup(context.Background(), name); err != nil {
-				s.t.Fatal(err)
-			}
-		}
-		if want != nil {
-			s.start(s.target, name, want)
-		}
 	}
 }
 

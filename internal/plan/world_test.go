@@ -330,27 +330,27 @@ type killedGroups struct {
 	k *killer
 }
 
-func (x *killedGroups) Read(ctx context.Context, names []string) (out map[string]group.Reading, err error) {
-	return out, x.k.step("read", func() error {
-		out, err = x.g.Read(ctx, names)
-		return err
-	})
-}
-
-func (x *killedGroups) Commit(ctx context.Context, name string, ps []position.Position) (out map[topic.Partition]error, err error) {
-	err = x.k.step("commit "+name, func() error {
-		out, err = x.g.Commit(ctx, name, ps)
-		return err
+// stepOf is a step with an answer, which is kept when the step is the last one
+// that took effect.
+func stepOf[T any](k *killer, name string, do func() (T, error)) (out T, err error) {
+	err = k.step(name, func() error {
+		var failed error
+		out, failed = do()
+		return failed
 	})
 	return out, err
 }
 
-func (x *killedGroups) DeleteOffsets(ctx context.Context, name string, ps []topic.Partition) (out map[topic.Partition]error, err error) {
-	err = x.k.step("delete offsets "+name, func() error {
-		out, err = x.g.DeleteOffsets(ctx, name, ps)
-		return err
-	})
-	return out, err
+func (x *killedGroups) Read(ctx context.Context, names []string) (map[string]group.Reading, error) {
+	return stepOf(x.k, "read", func() (map[string]group.Reading, error) { return x.g.Read(ctx, names) })
+}
+
+func (x *killedGroups) Commit(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "commit "+name, func() (map[topic.Partition]error, error) { return x.g.Commit(ctx, name, ps) })
+}
+
+func (x *killedGroups) DeleteOffsets(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "delete offsets "+name, func() (map[topic.Partition]error, error) { return x.g.DeleteOffsets(ctx, name, ps) })
 }
 
 func (x *killedGroups) DeleteGroup(ctx context.Context, name string) error {
