@@ -221,17 +221,7 @@ func (w *work) ends(ctx context.Context, l *look) error {
 			places, tracks = append(places, l.there(p.number(t.from), from)), append(tracks, t)
 		}
 	}
-	for i := 0; i < len(places); i += atOnce {
-		to := min(i+atOnce, len(places))
-		got, err := w.source.at(ctx, places[i:to])
-		if err != nil {
-			return err
-		}
-		for j := range got {
-			tracks[i+j].left(&got[j], places[i+j])
-		}
-	}
-	return nil
+	return w.source.each(ctx, places, func(i int, got *stretch) { tracks[i].left(got, places[i]) })
 }
 
 // reached says how far the copies in a partition go.

@@ -211,17 +211,7 @@ func (w *work) byTime(ctx context.Context, l *look, all []*wanted) error {
 
 // pick finds records among what was read around the places where they may be.
 func (w *work) pick(ctx context.Context, l *look, places []place, owners []*wanted) error {
-	for i := 0; i < len(places); i += atOnce {
-		to := min(i+atOnce, len(places))
-		got, err := w.source.at(ctx, places[i:to])
-		if err != nil {
-			return err
-		}
-		for j := range got {
-			w.match(l, owners[i+j], &got[j])
-		}
-	}
-	return nil
+	return w.source.each(ctx, places, func(i int, got *stretch) { w.match(l, owners[i], got) })
 }
 
 // match takes the lowest record that is equal, with its time where that is kept.

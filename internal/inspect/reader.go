@@ -89,6 +89,21 @@ func (r *reader) at(ctx context.Context, places []place) ([]stretch, error) {
 	return out, nil
 }
 
+// each reads around every place, some in one round, and hands over what was
+// read around the one of a number.
+func (r *reader) each(ctx context.Context, places []place, take func(i int, got *stretch)) error {
+	for i := 0; i < len(places); i += atOnce {
+		got, err := r.at(ctx, places[i:min(i+atOnce, len(places))])
+		if err != nil {
+			return err
+		}
+		for j := range got {
+			take(i+j, &got[j])
+		}
+	}
+	return nil
+}
+
 // decode takes the records out of a chunk, also those of the first batch that
 // lie below the offset that was asked for.
 func decode(p *place, c batch.Chunk) stretch {

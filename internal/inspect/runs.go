@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -84,15 +85,7 @@ func (c *coverage) settle() {
 // merge makes one list of two.
 func (c *coverage) merge(a, b []run) []run {
 	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(x, y run) int {
-		switch {
-		case x.from < y.from:
-			return -1
-		case x.from > y.from:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all, func(x, y run) int { return cmp.Compare(x.from, y.from) })
 	out := all[:1]
 	for _, r := range all[1:] {
 		if last := &out[len(out)-1]; r.from <= last.to {

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -346,15 +347,7 @@ func (w *work) sampleAll(ctx context.Context, places []place, owners []*part) er
 
 // ordered sorts samples by offset and leaves out what two of them share.
 func ordered(samples []sample) []sample {
-	slices.SortStableFunc(samples, func(a, b sample) int {
-		switch {
-		case a.from < b.from:
-			return -1
-		case a.from > b.from:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(samples, func(a, b sample) int { return cmp.Compare(a.from, b.from) })
 	out := samples[:0]
 	end := int64(-1)
 	for _, s := range samples {
