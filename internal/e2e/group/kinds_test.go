@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,9 +22,6 @@ import (
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
-
-// patience bounds whatever a test waits for.
-const patience = 90 * time.Second
 
 // bench is one real cluster with a topic and its copy, whose offsets are three
 // higher, and a state.
@@ -69,11 +65,7 @@ func (b *bench) fill(t *testing.T, source, target string) {
 			&kgo.Record{Topic: source, Value: value},
 			&kgo.Record{Topic: target, Value: value, Headers: []kgo.RecordHeader{{Key: "__original_offset", Value: []byte(strconv.Itoa(i))}}})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := b.k.Client(t).ProduceSync(ctx, all...).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	kafkatest.Produce(t, b.k.Client(t), all...)
 }
 
 func (b *bench) side() plan.Side {
@@ -130,11 +122,7 @@ func (b *bench) rollBack(t *testing.T, run string) *plan.Report {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(patience); !holds(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-	}
+	kafkatest.Eventually(t, what, func() (bool, string) { return holds(), "not yet" })
 }
 
 // after does something behind the back of a commit that was carried out.
@@ -212,7 +200,7 @@ func TestConsumersThatNobodySees(t *testing.T) {
 // group: nothing but the transaction guards it (KIP-98).
 func (b *bench) commitInTransaction(t *testing.T, cl *kgo.Client, name string, offset int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	tx := kafkatest.Name(t, "tx")
 	begin := kmsg.NewPtrInitProducerIDRequest()
@@ -279,7 +267,7 @@ func TestStreamsApplicationsAreRecognised(t *testing.T) {
 	member := b.k.Client(t, kgo.ConsumerGroup(app), kgo.ConsumeTopics(b.source, app+"-by-city-repartition"),
 		kgo.Balancers(namedBalancer{kgo.RoundRobinBalancer(), "stream"}), kgo.DisableAutoCommit(),
 		kgo.ClientID(app+"-f05cfa48-41d4-45d5-9a2f-37e54fdf8824-StreamThread-1-consumer"))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	member.PollFetches(ctx)
 	eventually(t, "the member is in", func() bool { return read(t, b.g, app).Group.State == group.Stable })

@@ -117,7 +117,7 @@ func shareMember(t *testing.T, b *bench, name, topicName string, accept func(*kg
 		t.Fatal(err)
 	}
 	defer member.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	for !until() {
 		fs := member.PollRecords(ctx, 100)

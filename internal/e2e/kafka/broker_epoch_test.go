@@ -14,14 +14,14 @@ func TestEpochAfterARestart(t *testing.T) {
 	n := enter(t, k, cluster.Login{Seeds: []string{k.Bootstrap()}})
 	n.create(t, "orders", 1, nil)
 	p := part("orders", 0)
-	produce(t, n.manual(t), numbered(p, 0, 8)...)
+	kafkatest.Produce(t, n.manual(t), numbered(p, 0, 8)...)
 	before := n.bounds(t, p)
 	k.Restart(t)
 	after := n.bounds(t, p)
 	if after.Epoch <= before.Epoch || after.End != 8 {
 		t.Fatalf("bounds %+v before the restart, %+v after", before, after)
 	}
-	produce(t, n.manual(t), numbered(p, 8, 3)...)
+	kafkatest.Produce(t, n.manual(t), numbered(p, 8, 3)...)
 	entries, _ := n.read(t, p, 0, 11, false)
 	if len(entries) != 11 {
 		t.Errorf("%d records, want 11", len(entries))

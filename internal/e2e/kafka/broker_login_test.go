@@ -60,7 +60,7 @@ func (s *stores) path(name, kind string) string { return filepath.Join(s.dir, na
 // keytool comes with Java.
 func (s *stores) keytool(t *testing.T, args ...string) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	pass := []string{"-storepass", storePassword}
 	if args[0] == "-importkeystore" {

@@ -38,7 +38,7 @@ func newGuarded(t *testing.T, version string) *guarded {
 	}})
 	for _, name := range []string{"orders", "payments", "hidden"} {
 		g.root.create(t, name, 1, nil)
-		produce(t, g.root.manual(t), numbered(part(name, 0), 0, 20)...)
+		kafkatest.Produce(t, g.root.manual(t), numbered(part(name, 0), 0, 20)...)
 	}
 	g.root.commit(t, "old", map[topic.Partition]int64{part("orders", 0): 3, part("payments", 0): 4})
 	g.root.commit(t, "secret", map[topic.Partition]int64{part("hidden", 0): 5, part("orders", 0): 5})

@@ -23,7 +23,7 @@ func (n *node) anew(t *testing.T, name string, partitions int32, records int) {
 	}
 	// Deletion ends some time after its answer, on old releases also after the
 	// metadata leave the topic out.
-	eventually(t, "a new topic "+name, func() (bool, string) {
+	kafkatest.Eventually(t, "a new topic "+name, func() (bool, string) {
 		if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, name); err != nil {
 			return false, err.Error()
 		}
@@ -31,7 +31,7 @@ func (n *node) anew(t *testing.T, name string, partitions int32, records int) {
 	})
 	cl := n.manual(t)
 	for p := range partitions {
-		produce(t, cl, numbered(part(name, p), 7000, records)...)
+		kafkatest.Produce(t, cl, numbered(part(name, p), 7000, records)...)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestOldMessageFormats(t *testing.T) {
 				var written []entry
 				for i := range 6 {
 					records := numbered(r.src, 10*i, 10)
-					produce(t, cl, records...)
+					kafkatest.Produce(t, cl, records...)
 					for _, rec := range records {
 						kept := *rec
 						if format == "0.9.0" {
@@ -120,14 +120,14 @@ func TestOldMessageFormats(t *testing.T) {
 				}
 				r.checkFormat(t, map[string]int8{"0.9.0": 0, "0.10.2": 1}[format])
 				scanned := r.from.scan(t, r.src)
-				produce(t, r.to.manual(t), numbered(r.tgt, 900, 5)...)
+				kafkatest.Produce(t, r.to.manual(t), numbered(r.tgt, 900, 5)...)
 				rs := copies(scanned, r.tgt)
 				for _, rec := range rs {
 					if rec.Timestamp.Before(time.UnixMilli(0)) {
 						rec.Timestamp = time.Time{}
 					}
 				}
-				produce(t, r.to.manual(t), rs...)
+				kafkatest.Produce(t, r.to.manual(t), rs...)
 				r.check(t, false, translate.Exact, translate.AtEnd, translate.Refused)
 			})
 		}

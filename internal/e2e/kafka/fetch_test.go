@@ -125,9 +125,9 @@ func TestFetchAndBounds(t *testing.T) {
 			for _, r := range rs {
 				r.Timestamp = begin.Add(time.Duration(i) * time.Second)
 			}
-			produce(t, cl, rs...)
+			kafkatest.Produce(t, cl, rs...)
 		}
-		n.trim(t, full, 25)
+		n.k.Trim(t, full.Topic, full.Partition, 25)
 		want := map[topic.Partition]topic.Bounds{full: {Start: 25, End: 100, Stable: 100}, empty: {}}
 		got, err := n.c.Bounds(t.Context(), []topic.Partition{full, empty, part(name, 2)})
 		if err != nil {
@@ -196,7 +196,7 @@ func TestFetchOfManyPartitions(t *testing.T) {
 			p := part(name, i)
 			r := numbered(p, 0, 1)
 			r[0].Value = []byte(strings.Repeat("x", 100_000))
-			produce(t, cl, append(r, numbered(p, 1, 3)...)...)
+			kafkatest.Produce(t, cl, append(r, numbered(p, 1, 3)...)...)
 			asks = append(asks, batch.Ask{Partition: p, Offset: 3, MaxBytes: 1000}, batch.Ask{Partition: p, Offset: 4})
 		}
 		chunks, err := n.c.Fetch(t.Context(), asks)
@@ -234,15 +234,15 @@ func TestTransactionsInTheLog(t *testing.T) {
 		if err := one.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
-		produce(t, one, numbered(p, 20, 3)...)
-		produce(t, plain, numbered(p, 30, 1)...)
+		kafkatest.Produce(t, one, numbered(p, 20, 3)...)
+		kafkatest.Produce(t, plain, numbered(p, 30, 1)...)
 		transaction(t, two, &abort, numbered(p, 40, 3)...)
-		produce(t, one, numbered(p, 23, 2)...)
+		kafkatest.Produce(t, one, numbered(p, 23, 2)...)
 		if err := one.EndTransaction(t.Context(), commit); err != nil {
 			t.Fatal(err)
 		}
 		transaction(t, two, nil, numbered(p, 50, 2)...)
-		produce(t, plain, numbered(p, 60, 1)...)
+		kafkatest.Produce(t, plain, numbered(p, 60, 1)...)
 
 		scanned := n.scan(t, p)
 		first := only(scanned, undecided)[0]
@@ -309,7 +309,7 @@ func TestEpochEnd(t *testing.T) {
 		name := kafkatest.Name(t, "epochs")
 		n.create(t, name, 1, nil)
 		p := part(name, 0)
-		produce(t, n.manual(t), numbered(p, 0, 7)...)
+		kafkatest.Produce(t, n.manual(t), numbered(p, 0, 7)...)
 		epoch := n.bounds(t, p).Epoch
 		got, err := n.c.EpochEnd(t.Context(), []cluster.EpochAsk{{Partition: p, Epoch: epoch}, {Partition: part(name, 1), Epoch: epoch}})
 		if err != nil {

@@ -59,7 +59,7 @@ func (n *node) offsets(t *testing.T, name string) map[topic.Partition]int64 {
 func (n *node) live(t *testing.T, name string, members, partitions int) group.Group {
 	t.Helper()
 	var g group.Group
-	eventually(t, "group "+name, func() (bool, string) {
+	kafkatest.Eventually(t, "group "+name, func() (bool, string) {
 		got, err := n.g.Describe(t.Context(), []string{name})
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestJavaMember(t *testing.T) {
 			orders, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "shop")
 			n.create(t, orders, 2, nil)
 			cl := n.manual(t)
-			produce(t, cl, numbered(part(orders, 0), 0, 3)...)
+			kafkatest.Produce(t, cl, numbered(part(orders, 0), 0, 3)...)
 			wait := n.javaMember(t, id, orders, 4, tc.properties...)
 			g := n.live(t, id, 1, 2)
 			m := g.Members[0]
@@ -120,9 +120,9 @@ func TestJavaMember(t *testing.T) {
 				t.Errorf("group %+v", g)
 			}
 			n.checkInUse(t, id, orders)
-			produce(t, cl, numbered(part(orders, 1), 0, 1)...)
+			kafkatest.Produce(t, cl, numbered(part(orders, 1), 0, 1)...)
 			wait()
-			eventually(t, "an empty group", func() (bool, string) {
+			kafkatest.Eventually(t, "an empty group", func() (bool, string) {
 				g := n.reading(t, id).Group
 				return g.State == group.Empty, string(g.State)
 			})
@@ -186,7 +186,7 @@ func TestStaticMemberThatIsGone(t *testing.T) {
 		if !errors.As(err, &active) || len(active.Members) != 1 || active.Members[0].InstanceID != "till-7" {
 			t.Errorf("Commit: %v", err)
 		}
-		eventually(t, "the session's end", func() (bool, string) {
+		kafkatest.Eventually(t, "the session's end", func() (bool, string) {
 			g := n.reading(t, id).Group
 			return g.Stopped(), string(g.State)
 		})
@@ -226,7 +226,7 @@ func TestUnstable(t *testing.T) {
 			if err := cl.EndTransaction(t.Context(), tc.end); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "a decided position", func() (bool, string) {
+			kafkatest.Eventually(t, "a decided position", func() (bool, string) {
 				r := n.reading(t, id)
 				return len(r.Unstable) == 0, "still unstable"
 			})
@@ -245,7 +245,7 @@ func (n *node) pendingCommit(t *testing.T, out topic.Partition, id string, p top
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	produce(t, cl, numbered(out, 0, 1)...)
+	kafkatest.Produce(t, cl, numbered(out, 0, 1)...)
 	pid, epoch, err := cl.ProducerID(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func TestApplyMeetsAMember(t *testing.T) {
 				t.Errorf("plan for a live group: %s %s", g.Verdict, g.Reason)
 			}
 			cl.LeaveGroup()
-			eventually(t, "an empty group", func() (bool, string) {
+			kafkatest.Eventually(t, "an empty group", func() (bool, string) {
 				g := m.to.reading(t, m.group).Group
 				return g.Stopped(), string(g.State)
 			})

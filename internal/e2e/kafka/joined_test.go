@@ -116,10 +116,10 @@ func (j *joined) make(t *testing.T) {
 	var all []entry
 	for p := range j.mover.sources {
 		at := part(j.src, p)
-		produce(t, plain, numbered(at, 0, 20)...)
+		kafkatest.Produce(t, plain, numbered(at, 0, 20)...)
 		transaction(t, tx, &commit, numbered(at, 20, 10)...)
 		transaction(t, tx, &abort, numbered(at, 30, 5)...)
-		produce(t, plain, numbered(at, 40, 15)...)
+		kafkatest.Produce(t, plain, numbered(at, 40, 15)...)
 		log := j.from.scan(t, at)
 		j.ends[p] = log[len(log)-1].Offset + 1
 		for _, e := range only(log, committed) {
@@ -156,7 +156,7 @@ func (j *joined) copy(t *testing.T, all []entry) {
 		}
 		switch {
 		case !j.mover.transactions:
-			produce(t, cl, records()...)
+			kafkatest.Produce(t, cl, records()...)
 		default:
 			transaction(t, cl, &abort, records()[:5]...)
 			transaction(t, cl, &commit, records()...)
@@ -295,7 +295,7 @@ func (j *joined) consume(t *testing.T, id string, n int) (values []string) {
 	t.Helper()
 	cl := j.to.k.Client(t, kgo.ConsumerGroup(id), kgo.ConsumeTopics(j.tgt), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit())
 	defer cl.Close()
-	for wait := patience; ; {
+	for wait := kafkatest.Patience; ; {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		fs := cl.PollFetches(ctx)
 		over := ctx.Err() != nil

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kferry/kferry/internal/kafkatest"
 	"github.com/kferry/kferry/internal/topic"
 )
 
@@ -40,7 +40,7 @@ func (n *node) scan(t *testing.T, p topic.Partition) []entry {
 	if known, ok := n.written[p]; ok {
 		return known
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	admin := n.k.Admin(t)
 	starts, err := admin.ListStartOffsets(ctx, p.Topic)
@@ -130,7 +130,7 @@ func numbered(p topic.Partition, from, n int) []*kgo.Record {
 // transactional is a producer whose transactions the test begins and ends.
 func (n *node) transactional(t *testing.T, id string) *kgo.Client {
 	t.Helper()
-	return n.manual(t, kgo.TransactionalID(id), kgo.TransactionTimeout(10*patience))
+	return n.manual(t, kgo.TransactionalID(id), kgo.TransactionTimeout(10*kafkatest.Patience))
 }
 
 // transaction writes records in one transaction and ends it as told; nil leaves
@@ -140,7 +140,7 @@ func transaction(t *testing.T, cl *kgo.Client, end *kgo.TransactionEndTry, recor
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatalf("beginning a transaction: %v", err)
 	}
-	produce(t, cl, records...)
+	kafkatest.Produce(t, cl, records...)
 	if end == nil {
 		t.Cleanup(func() {
 			if err := cl.EndTransaction(context.WithoutCancel(t.Context()), kgo.TryAbort); err != nil {
@@ -149,23 +149,9 @@ func transaction(t *testing.T, cl *kgo.Client, end *kgo.TransactionEndTry, recor
 		})
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	if err := cl.EndTransaction(ctx, *end); err != nil {
 		t.Fatalf("ending a transaction: %v", err)
-	}
-}
-
-// trim deletes the records below an offset.
-func (n *node) trim(t *testing.T, p topic.Partition, below int64) {
-	t.Helper()
-	var at kadm.Offsets
-	at.AddOffset(p.Topic, p.Partition, below, -1)
-	got, err := n.k.Admin(t).DeleteRecords(t.Context(), at)
-	if err == nil {
-		err = got.Error()
-	}
-	if err != nil {
-		t.Fatalf("deleting records of %s: %v", p, err)
 	}
 }

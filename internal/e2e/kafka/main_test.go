@@ -8,7 +8,6 @@
 package kafka_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -22,9 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) { kafkatest.Main(m) }
-
-// patience bounds whatever a test waits for: ample on a busy machine.
-const patience = 90 * time.Second
 
 // node is one cluster with the rooms that look at it.
 type node struct {
@@ -67,36 +63,6 @@ func (n *node) create(t *testing.T, name string, partitions int32, config map[st
 func (n *node) manual(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	return n.k.Client(t, append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, opts...)...)
-}
-
-// produce writes records, in one batch per partition where they are few.
-func produce(t *testing.T, cl *kgo.Client, records ...*kgo.Record) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		t.Fatalf("producing: %v", err)
-	}
-}
-
-// eventually waits until a condition holds, and fails with its last word.
-func eventually(t *testing.T, what string, holds func() (ok bool, word string)) {
-	t.Helper()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	tick := time.NewTicker(300 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, word := holds()
-		if ok {
-			return
-		}
-		select {
-		case <-limit.C:
-			t.Fatalf("%s: not within %s: %s", what, patience, word)
-		case <-tick.C:
-		}
-	}
 }
 
 func part(name string, p int32) topic.Partition { return topic.Partition{Topic: name, Partition: p} }

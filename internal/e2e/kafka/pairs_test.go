@@ -49,10 +49,10 @@ func newMove(t *testing.T, from, to *node) *move {
 	}
 	in, out := from.manual(t), to.manual(t)
 	for i, p := range m.partitions(0) {
-		produce(t, in, numbered(p, 0, 60)...)
+		kafkatest.Produce(t, in, numbered(p, 0, 60)...)
 		q := m.partitions(1)[i]
-		produce(t, out, numbered(q, 1000, 7*i+2)...) // not copies
-		produce(t, out, copies(from.scan(t, p), q)...)
+		kafkatest.Produce(t, out, numbered(q, 1000, 7*i+2)...) // not copies
+		kafkatest.Produce(t, out, copies(from.scan(t, p), q)...)
 	}
 	m.consume(t, 45)
 	var at kadm.Offsets
@@ -75,7 +75,7 @@ func (m *move) partitions(side int) []topic.Partition {
 // commits with leader epochs and leaves.
 func (m *move) consume(t *testing.T, most int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	cl := m.from.k.Client(t, kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.orders[0], m.payments[0]), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))

@@ -98,7 +98,7 @@ func TestProofAfterTheLogsMovedOn(t *testing.T) {
 			for _, rec := range others {
 				rec.Timestamp = time.Now().Add(-2 * time.Hour) // later ones would keep segments open
 			}
-			produce(t, r.to.manual(t), others...)
+			kafkatest.Produce(t, r.to.manual(t), others...)
 			r.move(t, committed)
 			groups := kafkatest.Name(t, "app")
 			for s := int64(30); s < 600; s += 40 {
@@ -134,8 +134,8 @@ func (r *route) checkTrimmed(t *testing.T, p *plan.Plan, bucket *store.Bucket) {
 	t.Helper()
 	r.from.policy(t, r.src.Topic, "compact,delete")
 	r.to.policy(t, r.tgt.Topic, "compact,delete")
-	r.from.trim(t, r.src, 200)
-	r.to.trim(t, r.tgt, 207)
+	r.from.k.Trim(t, r.src.Topic, r.src.Partition, 200)
+	r.to.k.Trim(t, r.tgt.Topic, r.tgt.Partition, 207)
 	if got := r.checkProofs(t, p, bucket); got[plan.RecordRetention] == 0 || got[plan.RecordHolds] == 0 {
 		t.Errorf("after retention: %v", got)
 	}
@@ -165,21 +165,21 @@ func TestWaitForTheCopy(t *testing.T) {
 	r := &route{from: shared(t, kafkatest.Newest), to: shared(t, kafkatest.Previous)}
 	r.src, r.tgt = part(kafkatest.Name(t, "src"), 0), part(kafkatest.Name(t, "tgt"), 0)
 	r.create(t, nil, nil)
-	produce(t, r.from.manual(t), numbered(r.src, 0, 100)...)
+	kafkatest.Produce(t, r.from.manual(t), numbered(r.src, 0, 100)...)
 	all := copies(r.from.scan(t, r.src), r.tgt)
 	groups := kafkatest.Name(t, "app")
 	r.from.commit(t, groups, map[topic.Partition]int64{r.src: 80})
 	plain, cl := r.to.manual(t), r.to.transactional(t, kafkatest.Name(t, "mover"))
 	steps := []func(){
-		func() { produce(t, plain, all[:40]...) },
+		func() { kafkatest.Produce(t, plain, all[:40]...) },
 		func() {
 			if err := cl.BeginTransaction(); err != nil {
 				t.Fatal(err)
 			}
-			produce(t, cl, all[40:]...)
+			kafkatest.Produce(t, cl, all[40:]...)
 		},
 		func() {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 			defer cancel()
 			if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
 				t.Fatal(err)
@@ -187,7 +187,7 @@ func TestWaitForTheCopy(t *testing.T) {
 		},
 	}
 	var looks []*plan.Look
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	p, last, err := plan.Await(ctx, r.input(t, groups), plan.WaitInput{
 		Interval: time.Second,

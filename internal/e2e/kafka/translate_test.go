@@ -55,7 +55,7 @@ func (r *route) moveBelow(t *testing.T, end int64, fates ...fate) {
 	cl := r.to.manual(t)
 	all := slices.DeleteFunc(only(r.from.scan(t, r.src), fates...), func(e entry) bool { return e.Offset >= end })
 	for some := range slices.Chunk(copies(all, r.tgt), 17) {
-		produce(t, cl, some...)
+		kafkatest.Produce(t, cl, some...)
 	}
 }
 
@@ -103,7 +103,7 @@ func (n *node) keyed(t *testing.T, p topic.Partition, records, keys int) {
 				rec.Value = nil
 			}
 		}
-		produce(t, cl, rs...)
+		kafkatest.Produce(t, cl, rs...)
 	}
 }
 
@@ -117,7 +117,7 @@ func (n *node) compact(t *testing.T, p topic.Partition) {
 		t.Fatalf("making %s compacted: %v, %+v", p.Topic, err, got)
 	}
 	before := -1
-	eventually(t, "compaction of "+p.String(), func() (bool, string) {
+	kafkatest.Eventually(t, "compaction of "+p.String(), func() (bool, string) {
 		count, span := len(n.scan(t, p)), n.bounds(t, p).End
 		done := int64(2*count) < span && count == before
 		before = count
@@ -181,14 +181,14 @@ func (n *node) transactions(t *testing.T, p topic.Partition) {
 		case 0:
 			transaction(t, tx, &abort, next()...)
 		case 1:
-			produce(t, plain, next()...)
+			kafkatest.Produce(t, plain, next()...)
 		case 2, 3:
 			transaction(t, tx, &commit, next()...)
 		}
 	}
 	transaction(t, tx, &abort, next()...)
 	transaction(t, tx, nil, next()...)
-	n.trim(t, p, 9)
+	n.k.Trim(t, p.Topic, p.Partition, 9)
 }
 
 // A transactional source, of which the mover copies what is committed: markers
@@ -223,7 +223,7 @@ func TestTransactionalTarget(t *testing.T) {
 		r.create(t, nil, nil)
 		src := r.from.manual(t)
 		for i := range 20 {
-			produce(t, src, numbered(r.src, 10*i, 10)...)
+			kafkatest.Produce(t, src, numbered(r.src, 10*i, 10)...)
 		}
 		commit, abort := kgo.TryCommit, kgo.TryAbort
 		tx, others := r.to.transactional(t, kafkatest.Name(t, "mover")), r.to.manual(t)
@@ -233,7 +233,7 @@ func TestTransactionalTarget(t *testing.T) {
 				transaction(t, tx, &abort, copiesOf(rs[i:i+12])...)
 			}
 			if i == 30 {
-				produce(t, others, numbered(r.tgt, 5000, 4)...)
+				kafkatest.Produce(t, others, numbered(r.tgt, 5000, 4)...)
 			}
 			transaction(t, tx, &commit, rs[i:i+15]...)
 		}
@@ -265,10 +265,10 @@ func TestSeveralPasses(t *testing.T) {
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, nil, nil)
-		produce(t, r.from.manual(t), numbered(r.src, 0, 300)...)
+		kafkatest.Produce(t, r.from.manual(t), numbered(r.src, 0, 300)...)
 		rs, out := copies(r.from.scan(t, r.src), r.tgt), r.to.manual(t)
 		for _, stretch := range [][2]int{{0, 200}, {50, 120}, {120, 250}} {
-			produce(t, out, copiesOf(rs[stretch[0]:stretch[1]])...)
+			kafkatest.Produce(t, out, copiesOf(rs[stretch[0]:stretch[1]])...)
 		}
 		r.check(t, false, translate.Exact, translate.AtEnd, translate.Repeats, translate.Hold)
 	})

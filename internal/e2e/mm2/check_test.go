@@ -142,7 +142,7 @@ func (c *checker) commit(t *testing.T) []string {
 func (m *mirror) waitCheckpoints(t *testing.T, group string) {
 	t.Helper()
 	p, before, still := part(m.mm.CheckpointTopic(), 0), int64(-1), 0
-	eventually(t, "MirrorMaker 2 writes checkpoints", func() (bool, string) {
+	kafkatest.Eventually(t, "MirrorMaker 2 writes checkpoints", func() (bool, string) {
 		_, end := m.tgt.bounds(t, p)
 		if still++; end != before {
 			before, still = end, 0

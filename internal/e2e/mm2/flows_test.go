@@ -27,7 +27,7 @@ func (n *node) transactions(t *testing.T, p topic.Partition, from, count, each i
 		if err := cl.BeginTransaction(); err != nil {
 			t.Fatalf("beginning a transaction: %v", err)
 		}
-		produce(t, cl, numbered(p, from+i*each, each)...)
+		kafkatest.Produce(t, cl, numbered(p, from+i*each, each)...)
 		end := kgo.TryCommit
 		if i%3 == 1 {
 			end = kgo.TryAbort
@@ -66,7 +66,7 @@ func (n *node) keyed(t *testing.T, p topic.Partition, records, keys int) []*kgo.
 		}
 	}
 	for i := 0; i < records; i += 200 {
-		produce(t, cl, all[i:min(i+200, records)]...)
+		kafkatest.Produce(t, cl, all[i:min(i+200, records)]...)
 	}
 	return all
 }
@@ -77,7 +77,7 @@ func (m *mirror) settled(t *testing.T, p topic.Partition) {
 	t.Helper()
 	before := [2]int{-1, -1}
 	still := 0
-	eventually(t, "compaction of "+p.String(), func() (bool, string) {
+	kafkatest.Eventually(t, "compaction of "+p.String(), func() (bool, string) {
 		_, end := m.src.bounds(t, p)
 		now := [2]int{len(m.src.scan(t, p, -1)), len(m.tgt.scan(t, m.target(p), -1))}
 		if now == before {
@@ -105,7 +105,7 @@ func (n *node) alike(t *testing.T, p topic.Partition, records int) {
 		r.Key, r.Value = nil, fmt.Appendf(nil, "%d", value)
 	}
 	all[records-1].Value = []byte("the last one")
-	produce(t, n.producer(t), all...)
+	kafkatest.Produce(t, n.producer(t), all...)
 }
 
 // writing has an application write to the partition until the plan is made.
@@ -150,9 +150,9 @@ func (m *mirror) crash(t *testing.T, p topic.Partition, from, n int) {
 	_, before := m.tgt.bounds(t, m.target(p))
 	cl := m.src.producer(t)
 	for at := 0; at < n; at += 20_000 {
-		produce(t, cl, numbered(p, from+at, min(20_000, n-at))...)
+		kafkatest.Produce(t, cl, numbered(p, from+at, min(20_000, n-at))...)
 	}
-	eventually(t, "some of it is copied", func() (bool, string) {
+	kafkatest.Eventually(t, "some of it is copied", func() (bool, string) {
 		_, end := m.tgt.bounds(t, m.target(p))
 		if m.view.committedOnly {
 			before = m.tgt.stable(t, m.target(p))
@@ -180,8 +180,8 @@ func (m *mirror) thin(t *testing.T, p topic.Partition, from int) {
 		t.Fatalf("changing %s: %v, %+v", name, err, got)
 	}
 	cl := m.src.producer(t)
-	eventually(t, "the syncs are thinned", func() (bool, string) {
-		produce(t, cl, numbered(p, from, 1)...) // each brings a sync, and so a segment
+	kafkatest.Eventually(t, "the syncs are thinned", func() (bool, string) {
+		kafkatest.Produce(t, cl, numbered(p, from, 1)...) // each brings a sync, and so a segment
 		from++
 		m.mm.WaitCopied(t, p.Topic)
 		now := len(at.scan(t, part(name, 0), -1))
@@ -204,13 +204,13 @@ func TestDefaultMode(t *testing.T) {
 	m.src.k.CreateTopic(t, same.Topic, 1, nil)
 	cl := m.src.producer(t)
 	for p := range int32(3) {
-		produce(t, cl, numbered(part(orders, p), 0, 20_000+int(p))...)
-		m.src.trim(t, part(orders, p), int64(p)*777)
+		kafkatest.Produce(t, cl, numbered(part(orders, p), 0, 20_000+int(p))...)
+		m.src.k.Trim(t, orders, p, int64(p)*777)
 	}
 	m.src.transactions(t, tx, 0, 60, 150)
 	written := m.src.keyed(t, state, 20_000, 400)
 	m.src.alike(t, same, 20_000)
-	m.src.trim(t, same, 501)
+	m.src.k.Trim(t, same.Topic, same.Partition, 501)
 	m.mm.WaitCopied(t, orders, tx.Topic, state.Topic, same.Topic)
 
 	t.Run("plain", func(t *testing.T) {
@@ -292,7 +292,7 @@ func TestExactlyOnceMode(t *testing.T) {
 	m.src.k.CreateTopic(t, tx.Topic, 1, nil)
 	m.src.k.CreateTopic(t, plain.Topic, 1, nil)
 	m.src.transactions(t, tx, 0, 61, 150)
-	produce(t, m.src.producer(t), numbered(plain, 0, 30_000)...)
+	kafkatest.Produce(t, m.src.producer(t), numbered(plain, 0, 30_000)...)
 	m.mm.WaitCopied(t, tx.Topic, plain.Topic)
 	m.crash(t, plain, 30_000, 100_000)
 	m.mm.Restart(t)
@@ -320,15 +320,15 @@ func TestFreshTarget(t *testing.T) {
 	p := part(kafkatest.Name(t, "kept"), 0)
 	m := begin(t, kafkatest.MirrorOptions{Version: kafkatest.Previous, SourceAlias: "old", TargetAlias: "new", Topics: p.Topic, Groups: "at-.*", Identity: true, Properties: alone})
 	m.src.k.CreateTopic(t, p.Topic, 1, nil)
-	produce(t, m.src.producer(t), numbered(p, 0, 60_000)...)
-	m.src.trim(t, p, 5_000)
+	kafkatest.Produce(t, m.src.producer(t), numbered(p, 0, 60_000)...)
+	m.src.k.Trim(t, p.Topic, p.Partition, 5_000)
 	m.mm.WaitCopied(t, p.Topic)
 	t.Run("identity policy", func(t *testing.T) {
 		(&checker{m: m, kind: translate.KindMM2, logs: []*logs{m.logs(t, p)}}).run(t)
 	})
 	m.mm.Stop(t)
 	m.forget(t, p.Topic)
-	m.src.trim(t, p, 21_000)
+	m.src.k.Trim(t, p.Topic, p.Partition, 21_000)
 	m.mm.Restart(t)
 	m.mm.WaitCopied(t, p.Topic)
 	t.Run("fresh target", func(t *testing.T) {
@@ -356,7 +356,7 @@ func (m *mirror) forget(t *testing.T, name string) {
 	if _, err := admin.DeleteTopics(t.Context(), gone...); err != nil {
 		t.Fatalf("deleting topics: %v", err)
 	}
-	eventually(t, "the topics are gone", func() (bool, string) {
+	kafkatest.Eventually(t, "the topics are gone", func() (bool, string) {
 		left, err := admin.ListTopics(t.Context())
 		if err != nil {
 			return false, err.Error()

@@ -20,7 +20,7 @@ func TestGroupSync(t *testing.T) {
 	m.src.k.CreateTopic(t, orders, 2, nil)
 	cl := m.src.producer(t)
 	for p := range int32(2) {
-		produce(t, cl, numbered(part(orders, p), 0, 5000)...)
+		kafkatest.Produce(t, cl, numbered(part(orders, p), 0, 5000)...)
 	}
 	m.mm.WaitCopied(t, orders)
 	const group, later = "synced-group", "synced-later"
@@ -31,7 +31,7 @@ func TestGroupSync(t *testing.T) {
 	// MirrorMaker 2 may move the group once more, even between plan and apply:
 	// such a plan is stale, and is made again.
 	var p *plan.Plan
-	eventually(t, "the group is put where it belongs", func() (bool, string) {
+	kafkatest.Eventually(t, "the group is put where it belongs", func() (bool, string) {
 		p = m.plan(t, []string{group}, orders)
 		if word := synced(p); word != "" {
 			return false, word

@@ -43,13 +43,13 @@ func TestInspect(t *testing.T) {
 	m.src.k.CreateTopic(t, plain, 2, nil)
 	m.src.k.CreateTopic(t, tx, 1, nil)
 	for p := range int32(2) {
-		produce(t, m.src.producer(t), numbered(part(plain, p), 0, 3000)...)
-		m.src.trim(t, part(plain, p), 200) // so that offsets differ
+		kafkatest.Produce(t, m.src.producer(t), numbered(part(plain, p), 0, 3000)...)
+		m.src.k.Trim(t, plain, p, 200) // so that offsets differ
 	}
 	m.src.transactions(t, part(tx, 0), 0, 12, 50)
 	m.mm.WaitCopied(t, plain, tx)
 	m.mm.Stop(t)
-	produce(t, m.src.producer(t), numbered(part(plain, 0), 3000, 70)...)
+	kafkatest.Produce(t, m.src.producer(t), numbered(part(plain, 0), 3000, 70)...)
 
 	for name, want := range map[string]struct {
 		through, lag int64
@@ -78,7 +78,7 @@ func TestInspect(t *testing.T) {
 	}
 	other := kafkatest.Name(t, "other")
 	m.tgt.k.CreateTopic(t, other, 1, nil)
-	produce(t, m.tgt.producer(t), &kgo.Record{Topic: other, Value: []byte("nobody's copy")})
+	kafkatest.Produce(t, m.tgt.producer(t), &kgo.Record{Topic: other, Value: []byte("nobody's copy")})
 	if got := m.looked(t, other, false, inspect.Options{}); got.Mover != "" || !blocked(got) {
 		t.Errorf("a topic that is no copy: %+v", got)
 	}

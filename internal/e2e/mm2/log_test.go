@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kferry/kferry/internal/kafkatest"
 	"github.com/kferry/kferry/internal/topic"
 )
 
@@ -46,7 +47,7 @@ func markOf(r *kgo.Record) (mark, key uint64) {
 // (negative: its start) to its end, with a plain consumer that sees everything.
 func (n *node) read(t *testing.T, p topic.Partition, from int64, each func(*kgo.Record)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	start, end := n.bounds(t, p)
 	from = max(from, start)

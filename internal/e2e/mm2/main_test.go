@@ -5,7 +5,6 @@
 package mm2_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"strconv"
@@ -24,9 +23,6 @@ import (
 )
 
 func TestMain(m *testing.M) { kafkatest.Main(m) }
-
-// patience bounds whatever a test waits for: ample on a busy machine.
-const patience = 90 * time.Second
 
 // node is one cluster with the rooms that look at it.
 type node struct {
@@ -62,16 +58,6 @@ func (n *node) producer(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(200_000),
 		kgo.ProducerLinger(5 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}, opts...)...)
-}
-
-// produce writes records and waits for all of them.
-func produce(t *testing.T, cl *kgo.Client, records ...*kgo.Record) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		t.Fatalf("producing: %v", err)
-	}
 }
 
 // numbered makes the records from and above, small, and no two alike.
@@ -113,40 +99,6 @@ func (n *node) positions(t *testing.T, group string) map[topic.Partition]int64 {
 		}
 	})
 	return at
-}
-
-// trim deletes the records below an offset, as retention would.
-func (n *node) trim(t *testing.T, p topic.Partition, below int64) {
-	t.Helper()
-	var at kadm.Offsets
-	at.AddOffset(p.Topic, p.Partition, below, -1)
-	got, err := n.k.Admin(t).DeleteRecords(t.Context(), at)
-	if err == nil {
-		err = got.Error()
-	}
-	if err != nil {
-		t.Fatalf("deleting records of %s: %v", p, err)
-	}
-}
-
-// eventually waits until a condition holds, and fails with its last word.
-func eventually(t *testing.T, what string, holds func() (ok bool, word string)) {
-	t.Helper()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	tick := time.NewTicker(300 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, word := holds()
-		if ok {
-			return
-		}
-		select {
-		case <-limit.C:
-			t.Fatalf("%s: not within %s: %s", what, patience, word)
-		case <-tick.C:
-		}
-	}
 }
 
 // merged returns the union of both maps.

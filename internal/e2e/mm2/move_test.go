@@ -56,7 +56,7 @@ func (m *mirror) own(t *testing.T, groups []string, partitions ...topic.Partitio
 	t.Helper()
 	all := map[string]map[topic.Partition]int64{}
 	still, word := 0, ""
-	eventually(t, "MirrorMaker 2 syncs the groups", func() (bool, string) {
+	kafkatest.Eventually(t, "MirrorMaker 2 syncs the groups", func() (bool, string) {
 		before := word
 		complete := true
 		for _, g := range groups {
@@ -126,7 +126,7 @@ func (m *mirror) apply(t *testing.T, p *plan.Plan) {
 // as they are now, committing nothing.
 func (m *mirror) consume(t *testing.T, group string, partitions ...topic.Partition) map[topic.Partition][]entry {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kafkatest.Patience)
 	defer cancel()
 	ends := map[topic.Partition]int64{}
 	var names []string

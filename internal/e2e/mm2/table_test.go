@@ -75,15 +75,15 @@ func prepareTable(t *testing.T) (*mirror, topic.Partition) {
 	src := enter(t, kafkatest.Newest)
 	src.k.CreateTopic(t, orders.Topic, 1, nil)
 	cl := src.producer(t, kgo.ProducerBatchMaxBytes(16<<10)) // as Java producers do by default
-	produce(t, cl, numbered(orders, 0, tableDeleted)...)
-	src.trim(t, orders, tableDeleted)
+	kafkatest.Produce(t, cl, numbered(orders, 0, tableDeleted)...)
+	src.k.Trim(t, orders.Topic, orders.Partition, tableDeleted)
 	m := begin(t, kafkatest.MirrorOptions{SourceAlias: "shop", TargetAlias: "copy", Topics: orders.Topic, Groups: "lag-.*"})
 	for at := 0; at < tableRecords; at += 50_000 {
 		records := numbered(orders, tableDeleted+at, 50_000)
 		for _, r := range records {
 			r.Value = append(r.Value, bytes.Repeat([]byte{'.'}, tableBytes-len(r.Value))...)
 		}
-		produce(t, cl, records...)
+		kafkatest.Produce(t, cl, records...)
 	}
 	m.mm.WaitCopied(t, orders.Topic)
 	return m, orders
