@@ -147,9 +147,27 @@ func checkArgs(cmd *cobra.Command) {
 	}
 }
 
-// flagError names the flags that a misspelt one may have meant.
+// flagKinds are pflag's own types of values, in words. All other types have
+// errors of ours.
+var flagKinds = map[string]string{
+	"bool":     "true or false",
+	"duration": "a time as 90s, 30m or 2h",
+	"float64":  "a number",
+	"int":      "a whole number",
+	"uint64":   "a whole number, 0 at least",
+}
+
+// flagError says what a flag takes, or names the flags that a misspelt one may
+// have meant.
 func flagError(cmd *cobra.Command, err error) error {
 	u := &usageError{err: err}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		if wanted := flagKinds[invalid.GetFlag().Value.Type()]; wanted != "" {
+			u.err = fmt.Errorf("--%s %q: it must be %s", invalid.GetFlag().Name, invalid.GetValue(), wanted)
+		}
+		return u
+	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
