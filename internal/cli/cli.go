@@ -161,8 +161,7 @@ var flagKinds = map[string]string{
 // have meant.
 func flagError(cmd *cobra.Command, err error) error {
 	u := &usageError{err: err}
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		if wanted := flagKinds[invalid.GetFlag().Value.Type()]; wanted != "" {
 			u.err = fmt.Errorf("--%s %q: it must be %s", invalid.GetFlag().Name, invalid.GetValue(), wanted)
 		}
