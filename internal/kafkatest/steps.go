@@ -12,6 +12,10 @@ import (
 // Patience bounds whatever a test waits for: ample on a busy machine.
 const Patience = 90 * time.Second
 
+// look is the time between two looks at a condition. Conditions that are to hold
+// for a while count looks, so it must not be shortened without them.
+const look = 300 * time.Millisecond
+
 // Produce writes records and waits for all of them; they are in one batch per
 // partition where they are few. The test fails if one is not written.
 func Produce(t testing.TB, client *kgo.Client, records ...*kgo.Record) {
@@ -37,13 +41,13 @@ func (k *Kafka) Trim(t testing.TB, topic string, partition int32, below int64) {
 	}
 }
 
-// Eventually waits until a condition holds. The test fails with its last word
+// Eventually waits until a condition holds, with a look at it each 300 ms. The test fails with its last word
 // when that takes longer than [Patience].
 func Eventually(t testing.TB, what string, holds func() (ok bool, word string)) {
 	t.Helper()
 	limit := time.NewTimer(Patience)
 	defer limit.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
 		ok, word := holds()
