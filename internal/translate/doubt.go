@@ -47,7 +47,7 @@ func (s *solver) severalFit(a *ask, h *history) {
 		switch {
 		case d.maybe && d.pos < t && d.most >= a.s, !d.maybe && d.least < a.s && a.s <= d.most:
 			a.res.T = min(a.res.T, d.after)
-		case d.maybe && d.pos >= t && d.after == t && d.least < a.s:
+		case d.maybe && d.pos >= t && d.least < a.s:
 		default:
 			continue
 		}
