@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -184,10 +185,16 @@ func (k *Kafka) kill() {
 	}
 }
 
+// unknownRetries is how often a client of a test asks again about a topic that a
+// broker does not know: one that is busy learns late of a topic just created.
+const unknownRetries = 40
+
 // Client returns a client of the PLAINTEXT listener that is closed with the test.
 func (k *Kafka) Client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(strings.Split(k.Bootstrap(), ",")...)}, opts...)...)
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(strings.Split(k.Bootstrap(), ",")...), kgo.UnknownTopicRetries(unknownRetries),
+	}, opts...)...)
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
@@ -202,7 +209,8 @@ func (k *Kafka) Admin(t testing.TB) *kadm.Client {
 }
 
 // CreateTopic creates a topic with as many replicas as there are brokers, three
-// at most, and the given configuration.
+// at most, and the given configuration, and waits until a broker knows leaders
+// of all its partitions.
 func (k *Kafka) CreateTopic(t testing.TB, topic string, partitions int32, config map[string]string) {
 	t.Helper()
 	values := map[string]*string{}
@@ -210,9 +218,24 @@ func (k *Kafka) CreateTopic(t testing.TB, topic string, partitions int32, config
 		values[key] = &value
 	}
 	replicas := int16(min(max(len(k.nodes), 1), 3))
-	if _, err := k.Admin(t).CreateTopic(t.Context(), partitions, replicas, values, topic); err != nil {
+	admin := k.Admin(t)
+	if _, err := admin.CreateTopic(t.Context(), partitions, replicas, values, topic); err != nil {
 		t.Fatalf("creating topic %s: %v", topic, err)
 	}
+	Eventually(t, "leaders of "+topic, func() (bool, string) {
+		all, err := admin.ListTopics(t.Context(), topic)
+		if err != nil {
+			return false, err.Error()
+		}
+		d := all[topic]
+		led := 0
+		for _, p := range d.Partitions {
+			if p.Err == nil && p.Leader >= 0 {
+				led++
+			}
+		}
+		return d.Err == nil && led == int(partitions), fmt.Sprintf("%d of %d partitions are led, %v", led, partitions, d.Err)
+	})
 }
 
 // addUsers gives the users of SCRAM listeners their passwords, which Kafka
