@@ -50,7 +50,12 @@ func (e *MissingError) Unwrap() error { return e.Err }
 // Find returns the installation of a version, fetching its jars where it must.
 // The error is a [*MissingError] where a part of it is not on this machine and
 // cannot be had. Safe for concurrent use, by several processes too.
-func Find(version string) (*Install, error) {
+func Find(version string) (*Install, error) { return findJars(version, kafkaJars(version)) }
+
+// FindStreams is Find for Kafka Streams and the examples that come with it.
+func FindStreams(version string) (*Install, error) { return findJars(version, streamsJars(version)) }
+
+func findJars(version string, b *bundle) (*Install, error) {
 	if _, err := parseVersion(version); err != nil {
 		return nil, err
 	}
@@ -60,11 +65,11 @@ func Find(version string) (*Install, error) {
 	}
 	if home := os.Getenv("KAFKA_HOME"); home != "" {
 		in := &Install{Version: version, Java: java, Libs: filepath.Join(home, "libs"), Config: filepath.Join(home, "config")}
-		if in.complete() {
+		if b.in(in.Libs) {
 			return in, nil
 		}
 	}
-	libs, err := fetched(version)
+	libs, err := fetched(b)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +88,6 @@ func findJava() (string, error) {
 		return "", &MissingError{Part: "java", Hint: "install a Java runtime, 17 or newer, or set JAVA_HOME"}
 	}
 	return java, nil
-}
-
-func (in *Install) complete() bool {
-	_, err := os.Stat(filepath.Join(in.Libs, "kafka-clients-"+in.Version+".jar"))
-	return err == nil
 }
 
 // classPath ends in a star that java itself expands to all jars.

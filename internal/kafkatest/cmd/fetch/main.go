@@ -14,19 +14,25 @@ import (
 
 func main() {
 	versions := os.Args[1:]
+	code := 0
 	if len(versions) == 0 {
 		versions = kafkatest.Versions()
+		code = fetch("Kafka Streams", kafkatest.Newest, kafkatest.FindStreams)
 	}
-	code := 0
 	for _, v := range versions {
-		begin := time.Now()
-		in, err := kafkatest.Find(v)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "Apache Kafka %s: %v\n", v, err)
-			code = 1
-			continue
-		}
-		fmt.Printf("Apache Kafka %s: %s (%.1f s)\n", v, in.Libs, time.Since(begin).Seconds())
+		code = max(code, fetch("Apache Kafka", v, kafkatest.Find))
 	}
 	os.Exit(code)
+}
+
+// fetch says where the jars are, or why not, and returns the exit code.
+func fetch(what, version string, find func(string) (*kafkatest.Install, error)) int {
+	begin := time.Now()
+	in, err := find(version)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s %s: %v\n", what, version, err)
+		return 1
+	}
+	fmt.Printf("%s %s: %s (%.1f s)\n", what, version, in.Libs, time.Since(begin).Seconds())
+	return 0
 }
