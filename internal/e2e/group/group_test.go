@@ -68,6 +68,7 @@ func read(t *testing.T, c *group.Client, name string) group.Reading {
 
 // The life of a group: absent, written, in use, taken back, deleted.
 func TestLifeOfAGroup(t *testing.T) {
+	t.Parallel()
 	for _, version := range kafkatest.Versions() {
 		t.Run(version, func(t *testing.T) {
 			k := kafkatest.Shared(t, version)
@@ -135,6 +136,7 @@ func listed(t *testing.T, c *group.Client, name string, kind group.Kind) {
 
 // A group with a member refuses a commit, and the error says who is there.
 func TestGroupInUse(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		version string
 		kind    group.Kind
@@ -206,6 +208,7 @@ func stable(t *testing.T, c *group.Client, id string) group.Group {
 // What a missing right hides is said, and the rights are told before anything
 // is tried, also on a group that is not there yet.
 func TestMissingRights(t *testing.T) {
+	t.Parallel()
 	for _, version := range kafkatest.Versions() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()

@@ -141,6 +141,7 @@ func (a *after) Commit(ctx context.Context, name string, ps []position.Position)
 // transactions without being members, are noticed by what they commit: before
 // the plan is applied, and right after it was written.
 func TestConsumersThatNobodySees(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, kafkatest.Shared(t, kafkatest.Newest))
 	// From 4.0 on the server moves the epoch when a transaction ends (KIP-890).
 	producer := b.k.Client(t, kgo.MaxVersions(kversion.V3_9_0()))
@@ -259,6 +260,7 @@ func (n namedBalancer) ProtocolName() string { return n.name }
 // The classic protocol of Kafka Streams: the assignor's name while it runs, and
 // what it leaves in the positions once it has stopped.
 func TestStreamsApplicationsAreRecognised(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, kafkatest.Shared(t, kafkatest.Newest))
 	app, renamed := kafkatest.Name(t, "app"), kafkatest.Name(t, "renamed")
 	b.fill(t, app+"-by-city-repartition", renamed+"-by-city-repartition")

@@ -37,6 +37,7 @@ func startOffsets(t *testing.T, c *group.Client, name string) map[topic.Partitio
 
 // What a real broker answers, on which the room rests.
 func TestShareGroupsOnTheBroker(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Shared(t, kafkatest.Newest)
 	c := groups(t, k.Bootstrap())
 	orders, name := kafkatest.Name(t, "orders"), kafkatest.Name(t, "workers")
@@ -141,6 +142,7 @@ func shareMember(t *testing.T, b *bench, name, topicName string, accept func(*kg
 // is delivered there, what was done above the start offset is delivered again
 // and was counted, and a rollback leaves no trace.
 func TestShareGroupMoves(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, kafkatest.Shared(t, kafkatest.Newest))
 	from, to := kafkatest.Name(t, "workers"), kafkatest.Name(t, "moved")
 	if err := errOf(b.g.CommitShare(t.Context(), from, []position.Position{start(b.source, 0, 4)})); err != nil {
@@ -190,6 +192,7 @@ func TestShareGroupMoves(t *testing.T) {
 
 // Members make start offsets untouchable, and a plan says who they are.
 func TestShareGroupInUse(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, kafkatest.Shared(t, kafkatest.Newest))
 	from, to := kafkatest.Name(t, "workers"), kafkatest.Name(t, "moved")
 	for _, name := range []string{from, to} {
@@ -224,6 +227,7 @@ func TestShareGroupInUse(t *testing.T) {
 
 // A release that has no share groups, or has them switched off, is told apart.
 func TestShareGroupsThatAreNotThere(t *testing.T) {
+	t.Parallel()
 	old := groups(t, kafkatest.Shared(t, kafkatest.Previous).Bootstrap())
 	if err := old.ShareReady(t.Context()); !errors.Is(err, group.ErrNoShare) {
 		t.Errorf("%s: %v", kafkatest.Previous, err)
@@ -249,6 +253,7 @@ func TestShareGroupsThatAreNotThere(t *testing.T) {
 // A group of the protocol of KIP-1071 tells its internal topics, also when
 // nobody is a member any more.
 func TestStreamsGroupTellsItsTopics(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Shared(t, kafkatest.Newest)
 	c := groups(t, k.Bootstrap())
 	app, orders := kafkatest.Name(t, "app"), kafkatest.Name(t, "orders")

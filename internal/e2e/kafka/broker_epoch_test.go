@@ -10,6 +10,7 @@ import (
 // A broker that comes back leads in a new epoch; where the old one ended is
 // known, and the open connection goes on.
 func TestEpochAfterARestart(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.Newest})
 	n := enter(t, k, cluster.Login{Seeds: []string{k.Bootstrap()}})
 	n.create(t, "orders", 1, nil)

@@ -135,10 +135,12 @@ func secured(t *testing.T, version string, s *stores) *kafkatest.Kafka {
 // Every way in, by a file that Java's own tools take as well, and what is said
 // when the door stays closed.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	a, other := kafkatest.NewAuthority(t), kafkatest.NewAuthority(t)
 	s := newStores(t, a)
 	for _, version := range []string{kafkatest.Newest, kafkatest.Previous} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			k := secured(t, version, s)
 			for name, tc := range s.ways() {
 				t.Run(name, func(t *testing.T) { tc.enter(t, k) })
@@ -287,6 +289,7 @@ func (w way) refused(t *testing.T, k *kafkatest.Kafka) {
 
 // One of two brokers is gone and still advertised, as its cluster has not lost
 // its session yet: the bootstrap server answers, and the error names the other.
+// It runs alone, because on a busy machine the session would be lost first.
 func TestAdvertisedListenerThatIsGone(t *testing.T) {
 	k := kafkatest.Start(t, kafkatest.Options{Nodes: 2})
 	addresses := strings.Split(k.Bootstrap(), ",")

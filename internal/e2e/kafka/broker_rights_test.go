@@ -97,8 +97,10 @@ func (g *guarded) apply(t *testing.T, p *plan.Plan) plan.GroupReport {
 // Rights come one after the other; until all are there, the one that is missing
 // is named and nothing is written. What a missing right hides is said.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{kafkatest.Newest, kafkatest.Previous} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			g := newGuarded(t, version)
 			g.grant(t, []string{"old", "secret", "new"}, []string{"orders", "payments"}, kadm.OpDescribe)
 			g.grant(t, nil, []string{"orders"}, kadm.OpRead)

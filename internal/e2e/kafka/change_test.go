@@ -37,6 +37,7 @@ func (n *node) anew(t *testing.T, name string, partitions int32, records int) {
 
 // A topic of the target is deleted and created between plan and apply.
 func TestTargetMadeAnew(t *testing.T) {
+	t.Parallel()
 	kafkatest.Need(t, kafkatest.Previous, kafkatest.Newest)
 	m := newMove(t, shared(t, kafkatest.Previous), shared(t, kafkatest.Newest))
 	p := m.build(t)
@@ -54,6 +55,7 @@ func TestTargetMadeAnew(t *testing.T) {
 // records, and the group has the same offset there again: with topic IDs and
 // without, the copy is found to be of another topic.
 func TestSourceMadeAnew(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{kafkatest.Newest, kafkatest.Old} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
@@ -90,6 +92,7 @@ func TestSourceMadeAnew(t *testing.T) {
 // frames in magic 0 have a wrong checksum (KAFKA-3160), on which franz-go's
 // consumer gives up: there the judge is what the broker acknowledged.
 func TestOldMessageFormats(t *testing.T) {
+	t.Parallel()
 	kafkatest.Need(t, kafkatest.Old, kafkatest.Newest)
 	gzip, none, lz4, snappy := kgo.GzipCompression(), kgo.NoCompression(), kgo.Lz4Compression(), kgo.SnappyCompression()
 	for format, codecs := range map[string]map[string]kgo.CompressionCodec{

@@ -71,6 +71,7 @@ func (n *node) bounds(t *testing.T, p topic.Partition) topic.Bounds {
 
 // What each release says that it can, and the topic IDs that come of it.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		v := n.c.Versions()
@@ -113,6 +114,7 @@ func TestVersions(t *testing.T) {
 // A log of several batches, trimmed, with an empty one beside it: bounds, reads
 // at, below and above the ends, and by time.
 func TestFetchAndBounds(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		name := kafkatest.Name(t, "plain")
@@ -185,6 +187,7 @@ func checkSince(t *testing.T, n *node, full, empty topic.Partition, begin time.T
 
 // Many partitions in one call, larger together than one answer may be.
 func TestFetchOfManyPartitions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		name := kafkatest.Name(t, "many")
@@ -221,6 +224,7 @@ func TestFetchOfManyPartitions(t *testing.T) {
 // Committed, aborted and open transactions: every record's fate is what the
 // markers say, and the open one is named where the release can.
 func TestTransactionsInTheLog(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		name := kafkatest.Name(t, "tx")
@@ -304,6 +308,7 @@ func checkOpen(t *testing.T, n *node, p topic.Partition, first entry) {
 
 // Where leader epochs end, on a partition that has had one leader.
 func TestEpochEnd(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		name := kafkatest.Name(t, "epochs")
@@ -330,6 +335,7 @@ func TestEpochEnd(t *testing.T) {
 
 // A call ends with its context while a broker lets an answer wait.
 func TestFetchEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	n := shared(t, kafkatest.Newest)
 	name := kafkatest.Name(t, "quiet")
 	n.create(t, name, 1, nil)

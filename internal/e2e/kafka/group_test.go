@@ -95,6 +95,7 @@ func (n *node) javaMember(t *testing.T, name, topicName string, most int, proper
 // A Java consumer holds the group: kind, protocol, member and host are told, and
 // nothing of it can be written; when it has gone, everything can.
 func TestJavaMember(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		version    string
 		kind       group.Kind
@@ -171,6 +172,7 @@ func (n *node) checkFree(t *testing.T, id, orders string) {
 // A static member that went without a word keeps its group closed until its
 // session times out.
 func TestStaticMemberThatIsGone(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		orders, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "shop")
@@ -205,6 +207,7 @@ func (p pinned) MaxVersion() int16 { return p.max }
 // A transaction that has committed offsets and is open: those partitions have no
 // final position, and afterwards the one that the transaction decided.
 func TestUnstable(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		orders, out, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "out"), kafkatest.Name(t, "shop")
@@ -272,6 +275,7 @@ func (n *node) pendingCommit(t *testing.T, out topic.Partition, id string, p top
 
 // One commit is taken for a topic and refused for another that is not there.
 func TestCommitTakenInPart(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node) {
 		t.Helper()
 		orders, id := kafkatest.Name(t, "orders"), kafkatest.Name(t, "shop")
@@ -298,6 +302,7 @@ func TestCommitTakenInPart(t *testing.T) {
 // A member joins the target's group between plan and apply: nothing is written,
 // and it is said who is there. The source in use is noticed as well.
 func TestApplyMeetsAMember(t *testing.T) {
+	t.Parallel()
 	kafkatest.Need(t, kafkatest.Previous, kafkatest.Newest)
 	m := newMove(t, shared(t, kafkatest.Previous), shared(t, kafkatest.Newest))
 	p := m.build(t)

@@ -2,9 +2,9 @@
 // between releases, and from the in-process broker that the tests of each room
 // use. Kafka's own tools and plain scans of the logs are the judges.
 //
-// Tests that need brokers of their own stand in files that come first in the
-// alphabet (broker_*, so that theirs are gone before the shared ones start); all
-// others share one broker per release and keep apart by names.
+// Tests that need brokers of their own stand in files named broker_*; all others
+// share one broker per release and keep apart by names. Most of their time is
+// waiting for brokers, so they run side by side.
 package kafka_test
 
 import (

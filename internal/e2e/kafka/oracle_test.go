@@ -13,6 +13,7 @@ import (
 // compacted and real transactions were written to, and judges every answer by
 // what is in the logs.
 func TestOracleReal(t *testing.T) {
+	t.Parallel()
 	tally := oracleReal(t, &oracle.Run{Positions: 2400, Topics: 8, Partitions: 20, PerPartition: 15})
 	// The logs are made for a fifth and more in each class; what the cleaner
 	// does in time moves that by a little.
@@ -27,8 +28,10 @@ func TestOracleReal(t *testing.T) {
 // TestOracleRealKinds does the same for copies that carry no header: no answer
 // may move a group to a wrong place.
 func TestOracleRealKinds(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []translate.Kind{translate.KindIdentity, translate.KindMM2, translate.KindContent} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			tally := oracleReal(t, &oracle.Run{Positions: 600, Topics: 4, Partitions: 15, PerPartition: 10, Tame: true, Kinds: []translate.Kind{kind}})
 			if n := tally.Harmful(); n > 0 {
 				t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)

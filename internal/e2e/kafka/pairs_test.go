@@ -196,10 +196,12 @@ func (m *move) checkStored(t *testing.T) {
 // A group crosses between two releases and back again, judged by Kafka's own
 // tools.
 func TestPairs(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{
 		{kafkatest.Newest, kafkatest.Previous}, {kafkatest.Previous, kafkatest.Newest}, {kafkatest.Old, kafkatest.Newest},
 	} {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
+			t.Parallel()
 			kafkatest.Need(t, pair[:]...)
 			m := newMove(t, shared(t, pair[0]), shared(t, pair[1]))
 			p := m.build(t)
@@ -266,6 +268,7 @@ func (m *move) checkPlan(t *testing.T, p *plan.Plan) {
 // Kafka's Java consumer goes on exactly at the next record, and what it has read
 // since is left alone by a rollback.
 func TestJavaConsumerGoesOn(t *testing.T) {
+	t.Parallel()
 	kafkatest.Need(t, kafkatest.Newest, kafkatest.Previous)
 	m := newMove(t, shared(t, kafkatest.Newest), shared(t, kafkatest.Previous))
 	p := m.build(t)

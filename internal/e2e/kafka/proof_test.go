@@ -86,6 +86,7 @@ func (r *route) checkProofs(t *testing.T, p *plan.Plan, bucket *store.Bucket) ma
 // Proofs are checked again after Kafka's own cleaner has worked on both sides,
 // after retention, and after the source topic was made anew.
 func TestProofAfterTheLogsMovedOn(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{{kafkatest.Newest, kafkatest.Previous}, {kafkatest.Old, kafkatest.Newest}} {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			t.Parallel()
@@ -161,6 +162,7 @@ func (r *route) checkAnew(t *testing.T, p *plan.Plan, bucket *store.Bucket, hasI
 // A plan waits for a mover that writes a part plainly, then hangs in a
 // transaction, which is named, and ends it.
 func TestWaitForTheCopy(t *testing.T) {
+	t.Parallel()
 	kafkatest.Need(t, kafkatest.Newest, kafkatest.Previous)
 	r := &route{from: shared(t, kafkatest.Newest), to: shared(t, kafkatest.Previous)}
 	r.src, r.tgt = part(kafkatest.Name(t, "src"), 0), part(kafkatest.Name(t, "tgt"), 0)

@@ -127,6 +127,7 @@ func (n *node) compact(t *testing.T, p topic.Partition) {
 
 // A compacted source, copied after compaction: the copy has no holes.
 func TestCompactedThenCopied(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, compacting(), nil)
@@ -140,6 +141,7 @@ func TestCompactedThenCopied(t *testing.T) {
 // A copy made before the source was compacted: the copy has records that the
 // source has lost.
 func TestCopiedThenCompacted(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, compacting(), nil)
@@ -152,6 +154,7 @@ func TestCopiedThenCompacted(t *testing.T) {
 
 // Both sides are compacted after the copy, and the mover has not come to the end.
 func TestBothCompacted(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, compacting(), compacting())
@@ -194,6 +197,7 @@ func (n *node) transactions(t *testing.T, p topic.Partition) {
 // A transactional source, of which the mover copies what is committed: markers
 // and aborted records are holes, and the open transaction is waited for.
 func TestTransactionsCopiedCommitted(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, nil, nil)
@@ -206,6 +210,7 @@ func TestTransactionsCopiedCommitted(t *testing.T) {
 // The same source, of which the mover copies everything, as MirrorMaker 2 does
 // by default.
 func TestTransactionsCopiedUncommitted(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, nil, nil)
@@ -218,6 +223,7 @@ func TestTransactionsCopiedUncommitted(t *testing.T) {
 // A mover that writes transactions: an attempt that was aborted and made again,
 // records of others between, and an attempt that is still open.
 func TestTransactionalTarget(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, nil, nil)
@@ -262,6 +268,7 @@ func (r *route) checkOpenHold(t *testing.T, p *pair) {
 
 // Passes: the whole, a piece of it again, the rest; then one that is running.
 func TestSeveralPasses(t *testing.T) {
+	t.Parallel()
 	routes(t, func(t *testing.T, r *route) {
 		t.Helper()
 		r.create(t, nil, nil)
