@@ -28,11 +28,11 @@ test-unit: ## run the tests that need nothing but Go
 	@$(GOTEST) unit
 
 .PHONY: test-kafka
-test-kafka: ## run the tests on a real Apache Kafka, stories left out
+test-kafka: ## run the tests on a real Apache Kafka, without those of stories
 	@$(GOTEST) kafka
 
 .PHONY: stories
-stories: ## run the stories: what a user does, on a real Apache Kafka
+stories: ## run the stories, and the tests with the real MirrorMaker 2
 	@$(GOTEST) stories
 
 .PHONY: kafka

@@ -38,7 +38,9 @@ type part struct {
 // and never from the cache, because a cached result says nothing about a broker.
 func parts() []part {
 	under := func(pkg, room string) bool { return pkg == module+room || strings.HasPrefix(pkg, module+room+"/") }
-	stories := func(pkg string) bool { return under(pkg, "internal/e2e/stories") }
+	// MirrorMaker 2 runs where the stories are, so that both parts on a real Kafka
+	// take about as long.
+	stories := func(pkg string) bool { return under(pkg, "internal/e2e/stories") || under(pkg, "internal/e2e/mm2") }
 	kafka := func(pkg string) bool {
 		return !stories(pkg) && (under(pkg, "internal/e2e") || under(pkg, "internal/kafkatest"))
 	}
@@ -46,7 +48,7 @@ func parts() []part {
 	return []part{
 		{"unit", func(pkg string) bool { return !kafka(pkg) && !stories(pkg) }, []string{"-timeout=10m"}},
 		{"kafka", kafka, append(brokers, "-timeout=15m")},
-		{"stories", stories, append(brokers, "-timeout=10m")},
+		{"stories", stories, append(brokers, "-timeout=15m")},
 	}
 }
 
