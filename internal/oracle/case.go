@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,10 @@ type Case struct {
 	Stamps         Stamps
 	// Syncs are offset syncs as ParseSyncs reads them.
 	Syncs string
+	// Epoch is the leader epoch of the position, 0 for none. Mute: the source
+	// does not say where leader epochs end.
+	Epoch int32
+	Mute  bool
 	// LateSource and LateTarget are how many of the last slots arrive while the
 	// answer is being looked for.
 	LateSource, LateTarget int
@@ -54,19 +59,21 @@ func (c *Case) Pair() (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
+	damaged := false
 	for i := range tgt.Slots {
 		s := &tgt.Slots[i]
 		if at := s.H - src.Base; s.Kind == Data && s.H != Native && at >= 0 && at < int64(len(src.Slots)) {
 			s.Value, s.Time = src.Slots[at].Value, src.Slots[at].Time
 		}
+		damaged = damaged || s.Damage != Whole
 	}
 	return Pair{
 		Source: src, Target: tgt,
 		Policies: Policies{
 			SourceCompacted: c.SourceCompacted, TargetCompacted: c.TargetCompacted, ConfigUnknown: c.ConfigUnknown,
-			Kind: cmp.Or(c.Kind, translate.KindHeader), Stamps: c.Stamps,
+			Kind: cmp.Or(c.Kind, translate.KindHeader), Stamps: c.Stamps, Damaged: damaged,
 		},
-		ReadsCommitted: c.ReadsCommitted, Filters: c.Filters, Syncs: syncs, LateSource: c.LateSource, LateTarget: c.LateTarget,
+		ReadsCommitted: c.ReadsCommitted, Filters: c.Filters, Mute: c.Mute, Syncs: syncs, LateSource: c.LateSource, LateTarget: c.LateTarget,
 	}, nil
 }
 
@@ -75,6 +82,8 @@ type Pair struct {
 	Policies
 	Source, Target          Log
 	ReadsCommitted, Filters bool
+	// Mute: whoever reads the source may not ask for leader epochs.
+	Mute bool
 	// Syncs are what MirrorMaker 2 has noted of the partition, oldest first.
 	Syncs                  []Sync
 	LateSource, LateTarget int
@@ -89,8 +98,12 @@ type Question struct {
 	Quick        bool
 	CopyComplete bool
 	CountFrom    int64
-	// Evidence is the kind that is asked for; "" is the one that is there.
+	// Evidence is the kind that is asked for; "" is the one that is there. Given:
+	// with name and encoding of the header.
 	Evidence translate.Kind
+	Given    bool
+	// Epoch is the leader epoch that was committed with S; 0 is none.
+	Epoch int32
 }
 
 // CaseOf writes a pair and a question as a Case.
@@ -99,14 +112,14 @@ func CaseOf(p *Pair, q Question) Case {
 		Source: FormatSource(&p.Source), Target: FormatTarget(&p.Target),
 		SourceCompacted: p.SourceCompacted, TargetCompacted: p.TargetCompacted, ConfigUnknown: p.ConfigUnknown,
 		ReadsCommitted: p.ReadsCommitted, Filters: p.Filters, LateSource: p.LateSource, LateTarget: p.LateTarget,
-		Kind: p.Kind, Stamps: p.Stamps, Syncs: FormatSyncs(p.Syncs), Evidence: q.Evidence,
+		Kind: p.Kind, Stamps: p.Stamps, Syncs: FormatSyncs(p.Syncs), Evidence: q.Evidence, Epoch: q.Epoch, Mute: p.Mute,
 		S: q.S, NoSource: q.NoSource, Quick: q.Quick, CopyComplete: q.CopyComplete, CountFrom: q.CountFrom,
 	}
 }
 
 // Question takes the question out of a Case.
 func (c *Case) Question() Question {
-	return Question{S: c.S, NoSource: c.NoSource, Quick: c.Quick, CopyComplete: c.CopyComplete, CountFrom: c.CountFrom, Evidence: c.Evidence}
+	return Question{S: c.S, NoSource: c.NoSource, Quick: c.Quick, CopyComplete: c.CopyComplete, CountFrom: c.CountFrom, Evidence: c.Evidence, Epoch: c.Epoch}
 }
 
 // GoString writes the case as a Go literal, for cases_test.go.
@@ -125,6 +138,7 @@ func (c Case) GoString() string {
 		{"NoSource", c.NoSource},
 		{"Quick", c.Quick},
 		{"CopyComplete", c.CopyComplete},
+		{"Mute", c.Mute},
 	}
 	for _, f := range flags {
 		if f.on {
@@ -134,7 +148,7 @@ func (c Case) GoString() string {
 	numbers := []struct {
 		name string
 		n    int64
-	}{{"LateSource", int64(c.LateSource)}, {"LateTarget", int64(c.LateTarget)}, {"CountFrom", c.CountFrom}, {"Stamps", int64(c.Stamps)}}
+	}{{"LateSource", int64(c.LateSource)}, {"LateTarget", int64(c.LateTarget)}, {"CountFrom", c.CountFrom}, {"Stamps", int64(c.Stamps)}, {"Epoch", int64(c.Epoch)}}
 	for _, f := range numbers {
 		if f.n != 0 {
 			fmt.Fprintf(&b, " %s: %d,", f.name, f.n)
@@ -161,14 +175,15 @@ func (c Case) GoString() string {
 //
 // Behind a record: "~" compacted away, "k7" its key is number 7 (else its own
 // offset), "v7" its value is number 7, "t7" its time is 7 ms (else its own offset
-// and as many seconds; a copy has those of its source record); behind everything
-// "*n": n times.
+// and as many seconds; a copy has those of its source record), "e7" it was
+// written in leader epoch 7; behind everything "*n": n times.
 func ParseSource(s string) (Log, error) { return parseLog(s, false) }
 
 // ParseTarget reads a target log: as ParseSource, but records are
 //
 //	n      a native record, which is no copy
 //	7      the copy of source offset 7; 7..9 those of 7, 8 and 9
+//	7x1    the same with a header that is damaged, in the way of that number
 func ParseTarget(s string) (Log, error) { return parseLog(s, true) }
 
 func parseLog(s string, target bool) (Log, error) {
@@ -301,6 +316,10 @@ func (s *Slot) parseSuffix(rest string) error {
 			s.Value = v
 		case 't':
 			s.Time = v
+		case 'e':
+			s.Epoch = int32(min(v, math.MaxInt32))
+		case 'x':
+			s.Damage = Damage(min(v, int64(damageEnd)))
 		case '~':
 			s.Gone = true
 		default:
@@ -341,7 +360,7 @@ func formatLog(l *Log, target bool) string {
 // joins says whether slot i+n continues the run that begins at i.
 func joins(l *Log, i, n int, target bool) bool {
 	a, b := l.Slots[i], l.Slots[i+n]
-	if a.Kind != b.Kind || a.Producer != b.Producer || a.Gone != b.Gone || (a.Key == a.H) != (b.Key == b.H) {
+	if a.Epoch != b.Epoch || a.Damage != b.Damage || a.Kind != b.Kind || a.Producer != b.Producer || a.Gone != b.Gone || (a.Key == a.H) != (b.Key == b.H) {
 		return false
 	}
 	if a.Key != a.H && a.Key != b.Key {
@@ -394,6 +413,12 @@ func formatRun(l *Log, i, n int, target bool) string {
 	}
 	if s.Kind == Data && !target && s.Time != s.H*tick {
 		w += "t" + strconv.FormatInt(s.Time, 10)
+	}
+	if s.Epoch != 0 {
+		w += "e" + strconv.FormatInt(int64(s.Epoch), 10)
+	}
+	if s.Damage != Whole {
+		w += "x" + strconv.FormatInt(int64(s.Damage), 10)
 	}
 	if s.Gone {
 		w += "~"

@@ -34,6 +34,8 @@ type facts struct {
 	seesAborted, skipsAborted bool
 	// fell: h fell somewhere, also where retention and compaction have been.
 	fell bool
+	// headless: copies are among the records that anybody takes for others'.
+	headless bool
 	// openBehind: copies above the last stable offset, committed or not.
 	openBehind bool
 	doubt      *doubt
@@ -66,6 +68,7 @@ func newFacts(p *Pair) *facts {
 	for i := range f.tgt.Slots {
 		s := &f.tgt.Slots[i]
 		off := f.tgt.Base + int64(i)
+		f.headless = f.headless || s.Damage == NoHeader
 		if s.Kind != Data || s.H == Native {
 			continue
 		}

@@ -101,7 +101,7 @@ func NewFacts(p *Pair) *Facts {
 }
 
 func (f *Facts) add(p *Pair) {
-	f.states = append(f.states, newFacts(p))
+	f.states = append(f.states, newFacts(p.headless()))
 }
 
 // cut is the log without its last n slots.
@@ -205,7 +205,7 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 	m := f.consume(t, q.S)
 	e.t, e.repeats, e.above, e.position = t, m.repeats, m.above, ok
 	e.unproven = q.Quick || q.NoSource
-	e.loose = q.Quick && (f.fell || e.lost > 0 && (f.p.TargetCompacted || f.p.ConfigUnknown))
+	e.loose = q.Quick && (f.fell || e.lost > 0 && (f.p.TargetCompacted || f.p.ConfigUnknown || f.headless))
 	e.why = fmt.Sprintf("the greatest good position is %d, with %d repeats", t, m.repeats)
 	loss := []translate.Reason{translate.ReasonLoss, translate.ReasonNoGoodPosition}
 	if !ok {
@@ -250,10 +250,21 @@ func (f *facts) judge(q Question, r *translate.Result) Judgement {
 	if j := form(q, r); j.Verdict != Fine {
 		return j
 	}
-	if b := r.Proof.Bracket; b != nil && max(b.TargetLow, b.TargetHigh) >= f.tgt.End() {
-		return verdict(Malformed, "offset syncs are shown that lie beyond the target's end: %+v", *b)
+	if b := r.Proof.Bracket; b != nil {
+		switch {
+		case max(b.TargetLow, b.TargetHigh) >= f.tgt.End():
+			return verdict(Malformed, "offset syncs are shown that lie beyond the target's end: %+v", *b)
+		case f.p.ofEarlierLife(b.SourceLow, b.TargetLow) || f.p.ofEarlierLife(b.SourceHigh, b.TargetHigh):
+			return verdict(Malformed, "offset syncs are shown that are of an earlier life of the target: %+v", *b)
+		}
+	}
+	if j, done := f.judgeEpoch(q, r); done {
+		return j
 	}
 	e := f.expect(q)
+	if f.unreadable(q, r) {
+		return Judgement{Tolerated: "a header cannot be read"}
+	}
 	if r.Reason == translate.ReasonSeveralFit || r.Reason == translate.ReasonForgotten {
 		return f.judgeDoubt(&e, q, r)
 	}

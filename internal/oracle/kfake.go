@@ -70,6 +70,7 @@ func loadKfake(ctx context.Context, r *rand.Rand, topics []TopicPair, target boo
 		return nil, stop, err
 	}
 	defer w.cl.Close()
+	w.elect = func(topic string, partition int32) error { return fake.MoveTopicPartition(topic, partition, 0) }
 	for i := range topics {
 		t := &topics[i]
 		for p := range t.Pairs {
@@ -96,6 +97,8 @@ type writer struct {
 	cl  *kgo.Client
 	ids [4]producer // by Slot.Producer; 0 is none
 	all []*partition
+	// elect begins the next leader epoch of a partition.
+	elect func(topic string, partition int32) error
 }
 
 type producer struct {
@@ -110,6 +113,7 @@ type partition struct {
 	start    int64
 	spans    []span
 	sequence [4]int32
+	epoch    int32
 }
 
 func newWriter(ctx context.Context, seeds []string) (*writer, error) {
@@ -152,6 +156,9 @@ func (w *writer) run(ctx context.Context) error {
 	for round := 0; ; round++ {
 		var data, markers []*partition
 		for _, p := range w.all {
+			if err := w.lead(p, round); err != nil {
+				return err
+			}
 			switch {
 			case round >= len(p.spans):
 			case p.spans[round].marker:
@@ -170,6 +177,17 @@ func (w *writer) run(ctx context.Context) error {
 			return fmt.Errorf("writing transaction markers: %w", err)
 		}
 	}
+}
+
+// lead elects leaders until the epoch is that of the next batch.
+func (w *writer) lead(p *partition, round int) error {
+	for round < len(p.spans) && p.epoch < p.spans[round].epoch {
+		if err := w.elect(p.topic, p.number); err != nil {
+			return fmt.Errorf("electing a leader of %s/%d: %w", p.topic, p.number, err)
+		}
+		p.epoch++
+	}
+	return nil
 }
 
 // produce writes one batch to each of ps.

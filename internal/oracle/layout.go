@@ -47,6 +47,7 @@ type span struct {
 	commit     bool
 	codec      batch.Codec
 	appendTime bool
+	epoch      int32
 }
 
 // Bytes encodes the batch. With contiguous the header declares as many records
@@ -87,7 +88,7 @@ func layout(l *Log, r *rand.Rand, h *Header, late int) []span {
 	size := 1 + r.IntN(50)
 	for i := 0; i < len(l.Slots); {
 		first := l.Slots[i]
-		s := span{base: l.Base + int64(i), producer: first.Producer, appendTime: h != nil && h.Stamps == Appended}
+		s := span{base: l.Base + int64(i), producer: first.Producer, epoch: first.Epoch, appendTime: h != nil && h.Stamps == Appended}
 		if first.Kind != Data {
 			s.last, s.marker, s.commit = s.base, true, first.Kind == Commit
 			out = append(out, s)
@@ -101,7 +102,7 @@ func layout(l *Log, r *rand.Rand, h *Header, late int) []span {
 				s.records = append(s.records, record(slot, l.Base+int64(i), h))
 			}
 			i++
-			if i == border || i == len(l.Slots) || l.Slots[i].Kind != Data || l.Slots[i].Producer != first.Producer {
+			if i == border || i == len(l.Slots) || l.Slots[i].Kind != Data || l.Slots[i].Producer != first.Producer || l.Slots[i].Epoch != first.Epoch {
 				break
 			}
 		}
@@ -159,10 +160,10 @@ func record(s Slot, offset int64, h *Header) batch.Record {
 	if h.Also != "" {
 		r.Headers = append(r.Headers, batch.RecordHeader{Key: h.Also, Value: []byte("west")})
 	}
-	if h.Name == "" {
+	if h.Name == "" || s.Damage == NoHeader {
 		return r
 	}
-	own := batch.RecordHeader{Key: h.Name, Value: h.value(s.H)}
+	own := batch.RecordHeader{Key: h.Name, Value: h.damaged(s)}
 	if h.First {
 		r.Headers = append([]batch.RecordHeader{own}, r.Headers...)
 	} else {

@@ -40,7 +40,8 @@ func (Memory) Load(_ context.Context, seed uint64, topics []TopicPair) (*Loaded,
 			if err := tgt.add(topic.Partition{Topic: t.target(), Partition: int32(p)}, &one.Target, &t.Header, one.LateTarget); err != nil {
 				return nil, err
 			}
-			src.parts[topic.Partition{Topic: t.source(), Partition: int32(p)}].clock = clock
+			from := src.parts[topic.Partition{Topic: t.source(), Partition: int32(p)}]
+			from.clock, from.mute = clock, one.Mute
 			tgt.parts[topic.Partition{Topic: t.target(), Partition: int32(p)}].clock = clock
 		}
 	}
@@ -95,6 +96,7 @@ type memoryBatch struct {
 
 // view is what can be seen of a partition at one time.
 type view struct {
+	log     Log
 	bounds  topic.Bounds
 	batches int
 	aborted []abortedSpan
@@ -112,6 +114,8 @@ type memoryPart struct {
 	early, final view
 	// late: there is a difference; onTarget: which side it is.
 	late, onTarget bool
+	// mute: the reader may not ask for leader epochs.
+	mute bool
 	*clock
 }
 
@@ -185,7 +189,10 @@ func producerID(n uint8) int64 {
 
 func (m *memoryPart) view(log *Log) view {
 	fates := log.Fates()
-	v := view{bounds: topic.Bounds{Start: log.Start, End: log.End(), Stable: log.Stable(fates), Epoch: -1}}
+	v := view{log: *log, bounds: topic.Bounds{Start: log.Start, End: log.End(), Stable: log.Stable(fates), Epoch: -1}}
+	if epoch := log.epoch(); epoch > 0 {
+		v.bounds.Epoch = epoch
+	}
 	first := map[uint8]int64{}
 	for i, s := range log.Slots {
 		off := log.Base + int64(i)

@@ -33,6 +33,11 @@ type Slot struct {
 	// Time is the record's time, in milliseconds after all that this package
 	// writes; on the target that of the source record. Mostly a second each.
 	Time int64
+	// Epoch is the leader epoch that a source record was written in; 0 where
+	// the log has none.
+	Epoch int32
+	// Damage is what is wrong with the header of a copy.
+	Damage Damage
 }
 
 // Stamps is what the target topic makes of the times of copies.

@@ -41,6 +41,9 @@ type Policies struct {
 	Stamps Stamps
 	// Tame: as Run.Tame.
 	Tame bool
+	// Damaged: some copies in the topic have no header, or one that cannot be
+	// read.
+	Damaged bool
 }
 
 // NewPair makes a random pair for topics with the given policies.

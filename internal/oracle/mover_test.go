@@ -17,6 +17,11 @@ func TestMover(t *testing.T) {
 	for seed := range uint64(3200) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		p := NewPair(r, Policies{SourceCompacted: seed%2 == 0, TargetCompacted: seed%3 == 0, Kind: kinds[seed/3%4], Stamps: Stamps(seed / 12 % 3)})
+		p.Source.elect(p.dice(0))
+		if p.Kind == translate.KindHeader {
+			p.Damaged = true
+			p.Target.damage(p.dice(1))
+		}
 		if !possible(&p) {
 			t.Fatalf("seed %d: no mover makes this:\n%#v", seed, CaseOf(&p, Question{}))
 		}
@@ -25,7 +30,7 @@ func TestMover(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		again.Classes = p.Classes
+		again.Classes, again.Damaged = p.Classes, p.Damaged
 		if diff := cmp.Diff(p, again); diff != "" {
 			t.Fatalf("seed %d, %#v: (-made +read)\n%s", seed, c, diff)
 		}

@@ -3,8 +3,10 @@ package oracle
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/kferry/kferry/internal/batch"
 	"github.com/kferry/kferry/internal/topic"
@@ -41,8 +43,17 @@ func (f reference) Translate(ctx context.Context, source, target translate.Log, 
 			scan.forgets = !cfg.Known || cfg.Compacted || scan.srcStart > 0
 			scan.backsByContent()
 		}
-		for _, s := range req.Offsets {
+		for j, s := range req.Offsets {
 			r := answer(s)
+			if source != nil {
+				cut, err := scan.cutAway(ctx, source, req.Source, s, req.Epochs[j])
+				if cut {
+					r = no(translate.Refused, translate.ReasonIncarnation)
+				}
+				if err != nil {
+					r.Notes = append(r.Notes, "leader epoch: "+err.Error())
+				}
+			}
 			r.S, r.Source, r.Target = s, req.Source, req.Target
 			out[i] = append(out[i], r)
 		}
@@ -60,6 +71,7 @@ type scan struct {
 	srcEnd          int64
 	start, stable   int64
 	copies          []copied // committed
+	bad             string   // a header that cannot be read
 	backs           []int64
 
 	// What follows is for copies that only their contents tell.
@@ -69,6 +81,19 @@ type scan struct {
 	tgtCompacted       bool
 	unknown, append    bool
 	forgets            bool
+}
+
+// cutAway asks whether a position lies above the end of its leader epoch.
+func (c *scan) cutAway(ctx context.Context, source translate.Log, p topic.Partition, s int64, epoch int32) (bool, error) {
+	log, ok := source.(translate.Epochs)
+	if !ok || epoch < 0 || s > c.srcEnd {
+		return false, nil
+	}
+	ends, err := log.EpochEnd(ctx, []topic.EpochAsk{{Partition: p, Epoch: epoch}})
+	if err := errors.Join(err, ends[p].Err); err != nil {
+		return false, err
+	}
+	return ends[p].End >= 0 && s > ends[p].End, nil
 }
 
 // readAll reads a log from its start to its end.
@@ -114,7 +139,10 @@ func (c *scan) readTarget(ctx context.Context, l translate.Log, req *translate.R
 			return
 		}
 		c.tgtFound = append(c.tgtFound, newFound(&e, "x-source-cluster"))
-		h, ok := decode(&e.Record, o)
+		h, ok, bad := decode(&e.Record, o)
+		if bad {
+			c.bad = fmt.Sprintf("header at offset %d is no number", e.Offset)
+		}
 		if !ok {
 			return
 		}
@@ -179,26 +207,30 @@ func (c *scan) backsByContent() {
 
 // decode reads the mover's header. The generator's offsets are below 2^24, so
 // which end the bytes come from is plain.
-func decode(r *batch.Record, o *translate.Options) (int64, bool) {
+func decode(r *batch.Record, o *translate.Options) (h int64, ok, bad bool) {
 	for _, h := range r.Headers {
 		if h.Key == "trace" || (o.Header != "" && h.Key != o.Header) {
 			continue
 		}
 		if len(h.Value) == 8 && (h.Value[0] == 0 || h.Value[7] == 0) {
-			return int64(min(binary.BigEndian.Uint64(h.Value), binary.LittleEndian.Uint64(h.Value))), true
+			return int64(min(binary.BigEndian.Uint64(h.Value), binary.LittleEndian.Uint64(h.Value))), true, false
 		}
-		var n int64
-		if _, err := fmt.Sscanf(string(h.Value), "%d", &n); err == nil {
-			return n, true
+		if n, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil && n >= 0 {
+			return n, true, false
 		}
+		bad = h.Key != "x-source-cluster"
 	}
-	return 0, false
+	return 0, false, bad
 }
 
 func (c *scan) answer(s int64) translate.Result {
 	switch {
 	case c.hasSource && s > c.srcEnd:
 		return no(translate.Refused, translate.ReasonBeyondEnd)
+	case c.bad != "":
+		r := no(translate.Refused, translate.ReasonBadHeader)
+		r.Detail = c.bad
+		return r
 	case len(c.copies) == 0:
 		return no(translate.Refused, translate.ReasonNoEvidence)
 	}

@@ -75,7 +75,10 @@ func (r *Run) withDefaults() Run {
 func (r *Run) Do(ctx context.Context) (*Tally, error) {
 	c := r.withDefaults()
 	t := newTally(c.Failures)
-	t.keepsOffsets = len(c.Kinds) == 1 && c.Kinds[0] == translate.KindIdentity
+	t.without = ^Class(0)
+	for _, kind := range c.Kinds {
+		t.without &= impossible[kind]
+	}
 	per := c.Topics * c.Partitions * c.PerPartition
 	loads := (c.Positions + per - 1) / per
 	var wg sync.WaitGroup
@@ -158,6 +161,12 @@ func (r *Run) load(ctx context.Context, seed uint64, t *Tally) error {
 	return nil
 }
 
+// cleaned is how many of nine source topics are compacted, by kind: what keeps
+// offsets has the holes of its source, and none of its own.
+var cleaned = map[translate.Kind]int{
+	translate.KindHeader: 5, translate.KindIdentity: 7, translate.KindMM2: 6, translate.KindContent: 6,
+}
+
 // topics makes the pairs of one load.
 func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 	names := []string{"__original_offset", "x-original-offset", "redpanda-migrator-offset", "k2k_offset"}
@@ -168,10 +177,9 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 	for i := range out {
 		t := &out[i]
 		t.Name = fmt.Sprintf("orders-%d", i)
-		t.Policies = Policies{
-			SourceCompacted: rnd.IntN(9) < 5, TargetCompacted: rnd.IntN(5) < 2, ConfigUnknown: rnd.IntN(6) == 0,
-		}
 		t.Kind = r.Kinds[i%len(r.Kinds)]
+		t.SourceCompacted = rnd.IntN(9) < cleaned[t.Kind]
+		t.TargetCompacted, t.ConfigUnknown = rnd.IntN(5) < 2, rnd.IntN(6) == 0
 		if t.Tame = r.Tame; t.Tame {
 			t.SourceCompacted, t.ConfigUnknown = false, false
 		}
@@ -198,6 +206,7 @@ func (r *Run) topics(rnd *rand.Rand) []TopicPair {
 			}
 			t.Pairs = append(t.Pairs, p)
 		}
+		t.trouble(i, memory)
 	}
 	return out
 }
@@ -230,8 +239,12 @@ func newCallKey(rnd *rand.Rand, kind translate.Kind) callKey {
 func (r *Run) ask(rnd *rand.Rand, t *TopicPair, part int, k callKey) *asked {
 	p := &t.Pairs[part]
 	a := &asked{topic: t, pair: p, part: int32(part), facts: NewFacts(p)}
+	epochs := p.dice(len(t.Pairs))
 	for _, s := range positions(rnd, p, r.PerPartition) {
-		a.qs = append(a.qs, Question{S: s, NoSource: k.noSource, Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom, Evidence: k.evidence})
+		a.qs = append(a.qs, Question{
+			S: s, NoSource: k.noSource, Quick: k.quick, CopyComplete: k.complete, CountFrom: k.countFrom, Evidence: k.evidence,
+			Given: k.header.Name != "", Epoch: p.Source.committed(epochs, s),
+		})
 	}
 	return a
 }
@@ -246,6 +259,7 @@ func (r *Run) call(ctx context.Context, loaded *Loaded, k callKey, as []*asked, 
 		for j, q := range a.qs {
 			judgement := a.facts.Judge(q, &results[i][j])
 			t.add(a.pair, q, &results[i][j], judgement, seed)
+			t.note(a.facts.traits(a.pair, q))
 		}
 	}
 	return nil
@@ -268,6 +282,11 @@ func translateAll(ctx context.Context, f Translate, loaded *Loaded, k callKey, a
 		}
 		for _, q := range a.qs {
 			reqs[i].Offsets = append(reqs[i].Offsets, q.S)
+			epoch := q.Epoch
+			if epoch == 0 {
+				epoch = -1
+			}
+			reqs[i].Epochs = append(reqs[i].Epochs, epoch)
 		}
 	}
 	o := &translate.Options{

@@ -34,11 +34,15 @@ type shape struct {
 
 func newShape(r *rand.Rand, pol Policies) shape {
 	chance := func(p float64) bool { return r.Float64() < p }
+	window, open := 0.8, 0.75
+	if pol.Kind == translate.KindMM2 || pol.Kind == translate.KindContent {
+		window, open = 0.92, 0.85 // more is compacted, which takes some of it away
+	}
 	s := shape{
 		compactSource: pol.SourceCompacted && chance(0.9), compactTarget: pol.TargetCompacted && chance(0.95),
 		transactions: chance(0.92), readsCommitted: chance(0.3), exactlyOnce: chance(0.3),
 		natives: chance(0.3), nativeTransactions: chance(0.25),
-		window: chance(0.8), running: chance(0.36), truncateSource: chance(0.25), truncateTarget: chance(0.25),
+		window: chance(window), running: chance(0.36), truncateSource: chance(0.25), truncateTarget: chance(0.25),
 		startsLater: chance(0.1), lags: chance(0.5),
 	}
 	if chance(0.08) { // a plain dense copy, which can be counted
@@ -46,7 +50,7 @@ func newShape(r *rand.Rand, pol Policies) shape {
 		s.contents(r, pol)
 		return s
 	}
-	s.openSource = s.transactions && chance(0.75)
+	s.openSource = s.transactions && chance(open)
 	s.openTarget = (s.exactlyOnce || s.nativeTransactions) && chance(0.5)
 	if chance(0.35) {
 		s.restarts = 1 + r.IntN(3)

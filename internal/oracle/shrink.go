@@ -70,6 +70,7 @@ func Ask(ctx context.Context, f Translate, l Loader, seed uint64, p Pair, q Ques
 		return translate.Result{}, Judgement{}, err
 	}
 	defer loaded.Close()
+	q.Given = true
 	a := &asked{topic: &topics[0], pair: &topics[0].Pairs[0], facts: NewFacts(&p), qs: []Question{q}}
 	k := callKey{noSource: q.NoSource, quick: q.Quick, complete: q.CopyComplete, countFrom: q.CountFrom, header: header, evidence: cmp.Or(q.Evidence, p.Kind)}
 	results, err := translateAll(ctx, f, loaded, k, []*asked{a})
@@ -104,6 +105,9 @@ func (s *shrinker) simplify() bool {
 	for _, change := range []func(p *Pair, q *Question) bool{
 		func(p *Pair, _ *Question) bool { return off(&p.ConfigUnknown) },
 		func(p *Pair, _ *Question) bool { return off(&p.ReadsCommitted) },
+		func(p *Pair, _ *Question) bool { return off(&p.Mute) },
+		func(p *Pair, q *Question) bool { return p.noEpochs(q) },
+		func(p *Pair, _ *Question) bool { return p.eachData(func(s *Slot) { s.Damage = Whole }) },
 		func(p *Pair, _ *Question) bool { return plainKeys(&p.Source, &p.Target) },
 		func(p *Pair, _ *Question) bool { return off(&p.SourceCompacted) },
 		func(p *Pair, _ *Question) bool { return off(&p.TargetCompacted) },

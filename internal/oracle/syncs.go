@@ -129,3 +129,28 @@ func (w *syncer) left() []Sync {
 	}
 	return slices.Concat(all, w.beyond)
 }
+
+// earlierSyncs says whether syncs of an earlier life of the target stand
+// before those of this one, and can be told by that: offsets of the target fall.
+func (p *Pair) earlierSyncs() bool {
+	for i := 1; i < len(p.Syncs); i++ {
+		if p.Syncs[i].Target < p.Syncs[i-1].Target {
+			return true
+		}
+	}
+	return false
+}
+
+// ofEarlierLife says whether a sync was noted before offsets of the target fell
+// for the last time, and not since.
+func (p *Pair) ofEarlierLife(source, target int64) bool {
+	for i, s := range slices.Backward(p.Syncs) {
+		if s == (Sync{source, target}) {
+			return false
+		}
+		if i > 0 && s.Target < p.Syncs[i-1].Target {
+			return slices.Contains(p.Syncs[:i], Sync{source, target})
+		}
+	}
+	return false
+}

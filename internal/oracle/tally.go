@@ -31,19 +31,20 @@ type Tally struct {
 	Verdicts  map[Verdict]int
 	Tolerated map[string]int
 	Known     map[translate.Known]int
+	Traits    map[string]int
 	// Wrongs counts the wrong answers in more detail.
 	Wrongs map[string]int
 	// Alike counts the answers that leave open what nobody could tell.
 	Alike int
-	// keepsOffsets: all copies are such.
-	keepsOffsets bool
-	Failures     []Failure
+	// without are the classes that no kind that was asked for has.
+	without  Class
+	Failures []Failure
 }
 
 func newTally(keep int) *Tally {
 	return &Tally{
 		keep: keep, Classes: map[Class]int{}, Outcomes: map[translate.Outcome]int{}, Kinds: map[string]int{},
-		Verdicts: map[Verdict]int{}, Tolerated: map[string]int{}, Known: map[translate.Known]int{}, Wrongs: map[string]int{},
+		Verdicts: map[Verdict]int{}, Tolerated: map[string]int{}, Known: map[translate.Known]int{}, Traits: map[string]int{}, Wrongs: map[string]int{},
 	}
 }
 
@@ -80,6 +81,15 @@ func (t *Tally) add(p *Pair, q Question, r *translate.Result, j Judgement, seed 
 	}
 }
 
+// note counts what else there is to say of a position.
+func (t *Tally) note(traits []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, one := range traits {
+		t.Traits[one]++
+	}
+}
+
 // kind is how a position is asked for, for the table.
 func (q Question) kind() string {
 	switch {
@@ -111,12 +121,33 @@ func (t *Tally) Harmful() int {
 	return t.Positions - t.Verdicts[Fine] - t.Verdicts[WronglyHeld] - t.Verdicts[WronglyRefuse] - t.Verdicts[Needless]
 }
 
-// Thin are the classes that hold less than percent of the positions. Copies
-// that keep offsets are made in one pass.
+// impossible are the classes that a kind of evidence does not have, whatever
+// the mover.
+var impossible = map[translate.Kind]Class{
+	// A copy that keeps offsets is made in one pass: what is copied again would
+	// have to stand at its own offset a second time.
+	translate.KindIdentity: Passes | StopsShort | Running,
+}
+
+// Doubted is the number of wrong answers where an observer could be unsure.
+func (t *Tally) Doubted() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for detail, times := range t.Wrongs {
+		if strings.Contains(detail, "(in doubt: ") {
+			n += times
+		}
+	}
+	return n
+}
+
+// Thin are the classes that hold less than percent of the positions, of those
+// that the kinds that were asked for can have.
 func (t *Tally) Thin(percent int) []string {
 	var out []string
 	for c := Compacted; c < classEnd; c <<= 1 {
-		if t.keepsOffsets && c&(Passes|StopsShort|Running) != 0 {
+		if c&t.without != 0 {
 			continue
 		}
 		if t.Classes[c]*100 < t.Positions*percent {
@@ -143,6 +174,7 @@ func (t *Tally) String() string {
 			share(k, m[k])
 		}
 	}
+	section("and", t.Traits)
 	section("asked", t.Kinds)
 	section("answered", plain(t.Outcomes))
 	section("known by", plain(t.Known))
@@ -164,6 +196,9 @@ func (t *Tally) Report() []string {
 	var classes, outcomes, wrong []string
 	for c := Compacted; c < classEnd; c <<= 1 {
 		classes = append(classes, c.String()+" "+percent(t.Classes[c]))
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.Traits)) {
+		classes = append(classes, k+" "+percent(t.Traits[k]))
 	}
 	for _, k := range slices.Sorted(maps.Keys(t.Outcomes)) {
 		outcomes = append(outcomes, fmt.Sprintf("%s %d", k, t.Outcomes[k]))
