@@ -19,9 +19,7 @@ func TestSamplesAreBounded(t *testing.T) {
 	backup := styleOf(t, "x-original-offset", mover.Int64LE, mover.Int32LE)
 	var last Topic
 	for i, n := range []int64{3_000, 30_000} {
-		src, tgt := newNode(t, "old"), newNode(t, "new")
-		src.topic("orders", 2)
-		tgt.topic("orders", 2)
+		src, tgt := newPair(t, 2, 2)
 		for p := range int32(2) {
 			for h := int64(0); h < n; h += 500 { // batches as a mover makes them
 				src.fill("orders", p, h, h+500)
@@ -46,9 +44,7 @@ func TestSamplesAreBounded(t *testing.T) {
 func TestLastCopyBehindOthers(t *testing.T) {
 	t.Parallel()
 	armory := styleOf(t, "__original_offset", mover.Decimal, "")
-	src, tgt := newNode(t, "old"), newNode(t, "new")
-	src.topic("orders", 1)
-	tgt.topic("orders", 1)
+	src, tgt := newPair(t, 1, 1)
 	src.fill("orders", 0, 0, 5100)
 	for h := int64(0); h < 5000; h += 500 { // each a batch of its own
 		tgt.produce(armory.copies("orders", 0, 0, h, h+500)...)
@@ -66,9 +62,7 @@ func TestLastCopyBehindOthers(t *testing.T) {
 func TestTrimmedLogs(t *testing.T) {
 	t.Parallel()
 	armory := styleOf(t, "__original_offset", mover.Decimal, "")
-	src, tgt := newNode(t, "old"), newNode(t, "new")
-	src.topic("orders", 1)
-	tgt.topic("orders", 1)
+	src, tgt := newPair(t, 1, 1)
 	src.fill("orders", 0, 0, 1000)
 	tgt.produce(armory.copies("orders", 0, 0, 0, 900)...)
 	src.trim("orders", 0, 700)
@@ -106,9 +100,7 @@ func (o odd) Fetch(ctx context.Context, asks []batch.Ask) ([]batch.Chunk, error)
 func TestOddBrokers(t *testing.T) {
 	t.Parallel()
 	armory := styleOf(t, "__original_offset", mover.Decimal, "")
-	src, tgt := newNode(t, "old"), newNode(t, "new")
-	src.topic("orders", 2)
-	tgt.topic("orders", 2)
+	src, tgt := newPair(t, 2, 2)
 	for p := range int32(2) {
 		src.fill("orders", p, 0, 300)
 		tgt.produce(armory.copies("orders", p, p, 0, 300)...)

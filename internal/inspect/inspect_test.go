@@ -25,9 +25,7 @@ func TestMoversAreRecognised(t *testing.T) {
 			for _, part := range parts {
 				t.Run(fmt.Sprintf("%s %s %s", h.Offset, enc, part), func(t *testing.T) {
 					t.Parallel()
-					src, tgt := newNode(t, "old"), newNode(t, "new")
-					src.topic("orders", 2)
-					tgt.topic("orders", 2)
+					src, tgt := newPair(t, 2, 2)
 					s := styleOf(t, h.Offset, enc, part)
 					for p := range int32(2) {
 						src.fill("orders", p, 0, 600)
@@ -344,9 +342,7 @@ func TestFindings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			src, tgt := newNode(t, "old"), newNode(t, "new")
-			src.topic("orders", max(1, tt.partitions[0]))
-			tgt.topic("orders", max(1, tt.partitions[1]))
+			src, tgt := newPair(t, max(1, tt.partitions[0]), max(1, tt.partitions[1]))
 			tt.make(src, tgt)
 			if tt.noSource {
 				src = nil

@@ -208,9 +208,7 @@ func TestOwnTopics(t *testing.T) {
 // samples are found on the source.
 func TestPassesByContents(t *testing.T) {
 	t.Parallel()
-	src, tgt := newNode(t, "old"), newNode(t, "new")
-	src.topic("orders", 1)
-	tgt.topic("orders", 1)
+	src, tgt := newPair(t, 1, 1)
 	for h := int64(0); h < 4000; h += 500 {
 		src.fill("orders", 0, h, h+500)
 	}

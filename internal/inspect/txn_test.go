@@ -39,9 +39,7 @@ func (n *node) transactional(id string, end *kgo.TransactionEndTry, records ...*
 func TestTransactions(t *testing.T) {
 	t.Parallel()
 	armory := styleOf(t, "__original_offset", mover.Decimal, "")
-	src, tgt := newNode(t, "old"), newNode(t, "new")
-	src.topic("orders", 1)
-	tgt.topic("orders", 1)
+	src, tgt := newPair(t, 1, 1)
 	src.transactional("a", new(kgo.TryCommit), plain("orders", 0, 0, 40)...)  // 0 to 39, marker 40
 	src.transactional("a", new(kgo.TryAbort), plain("orders", 0, 41, 60)...)  // 41 to 59, marker 60
 	src.transactional("a", new(kgo.TryCommit), plain("orders", 0, 61, 90)...) // 61 to 89, marker 90

@@ -23,6 +23,15 @@ type node struct {
 	c  *cluster.Cluster
 }
 
+// newPair is an old and a new cluster with a topic orders of so many partitions.
+func newPair(t *testing.T, old, fresh int32) (src, tgt *node) {
+	t.Helper()
+	src, tgt = newNode(t, "old"), newNode(t, "new")
+	src.topic("orders", old)
+	tgt.topic("orders", fresh)
+	return src, tgt
+}
+
 func newNode(t *testing.T, name string) *node {
 	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID(name))
