@@ -143,10 +143,16 @@ func TestLogins(t *testing.T) {
 			t.Parallel()
 			k := secured(t, version, s)
 			for name, tc := range s.ways() {
-				t.Run(name, func(t *testing.T) { tc.enter(t, k) })
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					tc.enter(t, k)
+				})
 			}
 			for name, tc := range s.dead(other) {
-				t.Run(name, func(t *testing.T) { tc.refused(t, k) })
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					tc.refused(t, k)
+				})
 			}
 		})
 	}
