@@ -193,6 +193,7 @@ func (m *mirror) thin(t *testing.T, p topic.Partition, from int) {
 // transactional topic with aborted records, which it copies as if they were
 // committed, and a compacted one.
 func TestDefaultMode(t *testing.T) {
+	t.Parallel()
 	orders, tx, state := kafkatest.Name(t, "orders"), part(kafkatest.Name(t, "tx"), 0), part(kafkatest.Name(t, "state"), 0)
 	same := part(kafkatest.Name(t, "alike"), 0)
 	m := begin(t, kafkatest.MirrorOptions{
@@ -282,6 +283,7 @@ func (l *logs) twice() []int64 {
 // Exactly-once mode, syncs on the target, another separator: the copy has markers
 // of its own, and after a crash aborted records.
 func TestExactlyOnceMode(t *testing.T) {
+	t.Parallel()
 	tx, plain := part(kafkatest.Name(t, "tx"), 0), part(kafkatest.Name(t, "plain"), 0)
 	m := begin(t, kafkatest.MirrorOptions{
 		SourceAlias: "left", TargetAlias: "right", Topics: tx.Topic + "," + plain.Topic, Groups: "at-.*",
@@ -317,6 +319,7 @@ func TestExactlyOnceMode(t *testing.T) {
 // anew from a source that retention has shortened: what it noted before is of
 // another life of the topic. At last nothing that it noted is left.
 func TestFreshTarget(t *testing.T) {
+	t.Parallel()
 	p := part(kafkatest.Name(t, "kept"), 0)
 	m := begin(t, kafkatest.MirrorOptions{Version: kafkatest.Previous, SourceAlias: "old", TargetAlias: "new", Topics: p.Topic, Groups: "at-.*", Identity: true, Properties: alone})
 	m.src.k.CreateTopic(t, p.Topic, 1, nil)

@@ -15,6 +15,7 @@ import (
 // copy, shows where MirrorMaker 2 has put the group, and what is applied stays,
 // because the group sync leaves alone what is ahead of its checkpoints.
 func TestGroupSync(t *testing.T) {
+	t.Parallel()
 	orders := kafkatest.Name(t, "orders")
 	m := begin(t, kafkatest.MirrorOptions{SourceAlias: "north", TargetAlias: "south", Separator: "_", Topics: orders, Groups: "synced-.*"})
 	m.src.k.CreateTopic(t, orders, 2, nil)
