@@ -20,8 +20,10 @@ import (
 )
 
 func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{kafkatest.Newest, kafkatest.Old} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			k := kafkatest.Start(t, kafkatest.Options{Version: version})
 			address, id, topic := k.Bootstrap(), k.ID(), kafkatest.Name(t, "kept")
 			k.CreateTopic(t, topic, 1, nil)
@@ -44,6 +46,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 }
 
 func TestThreeNodesSurviveOne(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Start(t, kafkatest.Options{Nodes: 3, Properties: map[string]string{"min.insync.replicas": "2"}})
 	topic := kafkatest.Name(t, "replicated")
 	k.CreateTopic(t, topic, 1, nil)
@@ -75,10 +78,12 @@ func ping(t *testing.T, address string, opts ...kgo.Opt) (string, error) {
 }
 
 func TestListeners(t *testing.T) {
+	t.Parallel()
 	authority := kafkatest.NewAuthority(t)
 	users := map[string]string{"alice": `se"cret`, "bob": "other"}
 	for _, version := range []string{kafkatest.Newest, kafkatest.Old} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			k := kafkatest.Start(t, kafkatest.Options{
 				Version: version, Authorize: true,
 				Listeners: []kafkatest.Listener{

@@ -9,6 +9,7 @@ import (
 
 // MirrorMaker 2 copies, and goes on after a crash with other properties.
 func TestMirrorMaker(t *testing.T) {
+	t.Parallel()
 	o := kafkatest.MirrorOptions{Source: kafkatest.Shared(t, kafkatest.Newest), Target: kafkatest.Shared(t, kafkatest.Previous)}
 	topic := kafkatest.Name(t, "mirrored")
 	o.Topics = topic
@@ -25,6 +26,7 @@ func TestMirrorMaker(t *testing.T) {
 
 // Another release of it, with every option that changes names or isolation.
 func TestMirrorMakerInTransactions(t *testing.T) {
+	t.Parallel()
 	o := kafkatest.MirrorOptions{
 		Source: kafkatest.Shared(t, kafkatest.Newest), Target: kafkatest.Shared(t, kafkatest.Previous),
 		Version: kafkatest.Previous, ExactlyOnce: true, SyncsOnTarget: true, Separator: "_", SourceAlias: "a", TargetAlias: "b",
