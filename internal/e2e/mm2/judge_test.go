@@ -28,6 +28,7 @@ type logs struct {
 	src, tgt  []entry // what is there to be read
 	holes     bool    // compacted: a later record makes up for one of its key
 	positions map[uint64]int64
+	past      int64 // above all offsets of the source, 0: not known yet
 	// slope is set where records are alike, and every one of them is copied once:
 	// the offset of a record less that of its copy.
 	slope *int64
@@ -82,8 +83,8 @@ func (l *logs) judge(source, target int64) verdict {
 
 // compare is judge for records that were met in this order.
 func (l *logs) compare(source int64, met []entry) (v verdict) {
-	seen := make(map[int64]bool, len(met))
-	keys := map[uint64]int64{} // the last record of each key that was met
+	seen := l.offsets()
+	keys := map[uint64]int64{} // the last record of each key that was met, where it matters
 	last := int64(-1)
 	for _, e := range met {
 		at, ok := l.positions[e.mark]
@@ -96,7 +97,9 @@ func (l *logs) compare(source int64, met []entry) (v verdict) {
 			seen[at] = true
 			v.disorder = v.disorder || at < last
 			last = at
-			keys[e.key] = max(keys[e.key], at)
+			if l.holes {
+				keys[e.key] = max(keys[e.key], at)
+			}
 		}
 	}
 	for _, e := range l.src {
@@ -107,23 +110,39 @@ func (l *logs) compare(source int64, met []entry) (v verdict) {
 	return v
 }
 
+// offsets is a set of offsets of the source, empty. Positions are judged by the
+// thousand, and maps of all records would take most of the time of these tests.
+func (l *logs) offsets() []bool {
+	if l.past == 0 {
+		for _, at := range l.positions {
+			l.past = max(l.past, at+1)
+		}
+		for _, e := range l.src {
+			l.past = max(l.past, e.offset+1)
+		}
+	}
+	return make([]bool, l.past)
+}
+
 // best is the greatest position from which no record is lost, and how many are
 // met again from there: fewer it cannot be. Every position is tried.
 func (l *logs) best(source int64) (target, repeated int64) {
-	missing := map[int64]bool{}
+	missing, left := l.offsets(), 0
 	for _, e := range l.src {
 		if e.offset >= source {
 			missing[e.offset] = true
+			left++
 		}
 	}
-	if len(missing) == 0 {
+	if left == 0 {
 		return math.MaxInt64, 0
 	}
 	for _, e := range slices.Backward(l.tgt) {
-		if at, ok := l.positions[e.mark]; ok {
-			delete(missing, at)
+		if at, ok := l.positions[e.mark]; ok && missing[at] {
+			missing[at] = false
+			left--
 		}
-		if len(missing) == 0 {
+		if left == 0 {
 			return e.offset, l.judge(source, e.offset).repeated
 		}
 	}
