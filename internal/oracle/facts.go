@@ -1,6 +1,9 @@
 package oracle
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // facts is all that can be known of a pair, worked out once.
 type facts struct {
@@ -68,7 +71,10 @@ func newFacts(p *Pair) *facts {
 	for i := range f.tgt.Slots {
 		s := &f.tgt.Slots[i]
 		off := f.tgt.Base + int64(i)
-		f.headless = f.headless || s.Damage == NoHeader
+		if s.Damage == NoHeader {
+			// It stands for every earlier record of its key, whoever wrote it.
+			f.headless, f.newest[s.Key] = true, math.MaxInt64
+		}
 		if s.Kind != Data || s.H == Native {
 			continue
 		}

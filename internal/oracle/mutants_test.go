@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/kferry/kferry/internal/translate"
 )
 
 // mutant is one way in which the search could be wrong; the oracle must find
@@ -34,8 +32,6 @@ type room struct {
 }
 
 var rooms = []room{
-	{"translate", ".", "TestMutantProbe", probeFound, mutants},
-	{"translate", ".", "TestContentProbe", probeFound, contentMutants},
 	{"translate", "../translate", "(TestJoin.*|TestForeignCopies)", "--- FAIL: Test", joinMutants},
 	{"plan", "../plan", "(TestBuildDecides|TestGivenPositions)", "--- FAIL: Test", planMutants},
 }
@@ -97,6 +93,9 @@ var mutants = []mutant{
 		{"prove.go", "return s.countable() && s.idx.level(low.res.T, s.end), nil", "return true, nil"},
 	}},
 	{"loss ignored", []edit{{"passes.go", "s.loss(a, missing, want[0].h)", "_ = missing"}}},
+	{"leader epochs ignored", []edit{{"translate.go", "if e.End >= 0 && a.s > e.End {", "if false {"}}},
+	{"epochs that cannot be asked for not said", []edit{{"translate.go", "if err := errors.Join(err, e.Err); err != nil {", "if err := errors.Join(err, e.Err); err != nil && a.s < 0 {"}}},
+	{"a header that cannot be read passed over", []edit{{"header.go", "if !ok || n > plausible {", "if !ok {\n\t\treturn -1, false, nil\n\t}\n\tif n > plausible {"}}},
 	{"beyond the end ignored", []edit{{"solver.go", "if a.s > s.src.bounds.End {", "if false {"}}},
 }
 
@@ -114,6 +113,7 @@ var contentMutants = []mutant{
 	{"syncs beyond the end of the log", []edit{
 		{"syncs.go", " || s.source >= source.End || s.target >= target.End", ""},
 	}},
+	{"syncs of an earlier life", []edit{{"syncs.go", "\t\t\tlist = list[:0]\n", "\t\t\tcontinue\n"}}},
 	{"any match instead of a unique one", []edit{{"align.go", "c.n == 1 && (f.whole || there[target[i].fp] == 1)", "c.n >= 1"}}},
 	{"the time taken as the answer", []edit{
 		{"content.go", "fp: batch.Fingerprint(e.Key, e.Value, e.Headers, p.own)", "fp: batch.Fingerprint(nil, nil, nil, p.own)"},
@@ -127,19 +127,15 @@ var contentMutants = []mutant{
 	{"repeats of alike records not counted", []edit{{"doubt.go", "if d.pos >= a.res.T && (d.least < a.s || d.loose) {", "if d.pos < 0 {"}}},
 }
 
-// mutantEnv makes TestMutantProbe run: it is set in the processes that
-// TestMutants starts.
-const mutantEnv = "KFERRY_ORACLE_MUTANT"
-
-// TestMutants checks that the oracle finds every mutant, and that it finds
-// nothing without one.
+// TestMutants checks that the oracle, or the tests of a room, find every mutant,
+// and that they find nothing without one.
 func TestMutants(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(mutantEnv) != "" {
-		return // this is one of the processes
-	}
-	// One at a time would leave a processor idle, more would only wait.
-	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	t.Run("oracle", func(t *testing.T) {
+		t.Parallel()
+		probeMutants(t, slots)
+	})
 	for i := range rooms {
 		r := &rooms[i]
 		t.Run(r.name, func(t *testing.T) {
@@ -221,48 +217,9 @@ func (r *room) probe(t *testing.T, replace map[string]string) (output string, fa
 		args = append(args, "-overlay="+file)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
-	cmd.Env = append(os.Environ(), mutantEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		t.Fatalf("no answer in time:\n%s", out)
 	}
 	return string(out), err != nil
-}
-
-// probeFound is what TestMutantProbe says when the oracle notices.
-const probeFound = "the oracle found wrong answers"
-
-// TestMutantProbe is the oracle at a smaller count, without explanations.
-func TestMutantProbe(t *testing.T) {
-	t.Parallel()
-	if os.Getenv(mutantEnv) == "" {
-		return // TestOracle does the same at a larger count
-	}
-	run := Run{Translate: translate.Translate, Loader: Memory{}, Seed: 1000, Positions: 30_000, Stop: true}
-	tally, err := run.Do(t.Context())
-	if err != nil {
-		t.Fatalf("%s: %v", probeFound, err)
-	}
-	if n := tally.Wrong(); n > 0 {
-		t.Fatalf("%s: %d\n%s", probeFound, n, tally)
-	}
-}
-
-// TestContentProbe is the same for copies that carry no header.
-func TestContentProbe(t *testing.T) {
-	t.Parallel()
-	if os.Getenv(mutantEnv) == "" {
-		return // TestOracleKinds does the same at a larger count
-	}
-	run := Run{
-		Translate: translate.Translate, Loader: Memory{}, Seed: 500, Positions: 12_000, Auto: -1, Tame: true,
-		Kinds: []translate.Kind{translate.KindMM2, translate.KindContent},
-	}
-	tally, err := run.Do(t.Context())
-	if err != nil {
-		t.Fatalf("%s: %v", probeFound, err)
-	}
-	if n := tally.Harmful(); n > 0 {
-		t.Fatalf("%s: %d\n%s", probeFound, n, tally)
-	}
 }

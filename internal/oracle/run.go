@@ -29,6 +29,9 @@ type Run struct {
 	Failures int
 	// Stop ends the run soon after the first wrong answer.
 	Stop bool
+	// StopHarmful ends it soon after the first that would move a group to a wrong
+	// place.
+	StopHarmful bool
 	// Topics and Partitions are the size of one load (default 6 and 24).
 	Topics, Partitions int
 	// PerPartition is how many positions are asked for per pair (default 15).
@@ -91,7 +94,7 @@ func (r *Run) Do(ctx context.Context) (*Tally, error) {
 				mu.Lock()
 				i := next
 				next++
-				stop := i >= loads || len(errs) > 0 || r.Stop && t.Wrong() > 0
+				stop := i >= loads || len(errs) > 0 || r.Stop && t.Wrong() > 0 || r.StopHarmful && t.Harmful() > 0
 				mu.Unlock()
 				if stop {
 					return
