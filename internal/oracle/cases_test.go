@@ -63,6 +63,8 @@ var cases = []Case{
 	{Name: "the same, part of it", Source: "d*2 | d*2", Target: "1 0 2 3", S: 1},
 	{Name: "an older copy is no loss for a newer one of its key", Source: "d*2 dk4 dp2 d Ap2", Target: "1 2k4 0 4", S: 2, TargetCompacted: true, ReadsCommitted: true},
 	{Name: "a compacted target that the mover began late", Source: "dk15 dk0 dk15", Target: "2k15", S: 0, TargetCompacted: true, Want: "refused loss"},
+	{Name: "a pass is running, what it has not reached was aborted", Source: "dp2 dp2k0t0 Ap2", Target: "1k0 0", S: 1, Want: "hold pass-running"},
+	{Name: "cut away by an unclean election, and nothing copied", Source: "dp1e1 Ap1e2", Target: "", S: 2, Epoch: 1, Kind: "content", Want: "refused incarnation"},
 	{Name: "out of order", Source: "d*3", Target: "2 0..1", S: 0, CopyComplete: true, Want: "refused no-good-position"},
 }
 

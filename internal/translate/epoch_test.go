@@ -71,3 +71,29 @@ func TestUncleanElection(t *testing.T) {
 		})
 	}
 }
+
+// TestUncleanElectionSameLog: a position that was cut away is refused also
+// where it would go to another group on the same log, and where nothing shows
+// what a copy is.
+func TestUncleanElectionSameLog(t *testing.T) {
+	t.Parallel()
+	for name, same := range map[string]bool{"same log": true, "no evidence": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			src := &epochLog{memLog: source(data(20)), end: 12}
+			out, err := Translate(t.Context(), src, target(""), []Request{{
+				Source: part, Target: part, Offsets: []int64{15, 10}, Epochs: []int32{3, 3}, SameLog: same,
+			}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut, left := out[0][0], out[0][1]
+			if cut.Outcome != Refused || cut.Reason != ReasonIncarnation {
+				t.Errorf("got %s %q (%s)", cut.Outcome, cut.Reason, cut.Detail)
+			}
+			if left.Reason == ReasonIncarnation {
+				t.Errorf("the position below it: got %s %q (%s)", left.Outcome, left.Reason, left.Detail)
+			}
+		})
+	}
+}

@@ -33,7 +33,7 @@ func (*identity) own(string) bool { return false }
 // sameLog answers where source and target are one log: T is S.
 func (s *solver) sameLog(ctx context.Context) error {
 	s.use(&identity{same: true})
-	for _, a := range s.asks {
+	for _, a := range s.open() {
 		switch b := s.tgt.bounds; {
 		case a.s > b.End:
 			s.refuse([]*ask{a}, ReasonBeyondEnd,

@@ -251,9 +251,9 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 	}
 }
 
-// nothingFrom reports whether the source has no record at or above floor and
-// cannot have had one that it has forgotten: such a record cannot have been
-// copied.
+// nothingFrom reports whether the source has no record at or above floor, be it
+// an aborted one, and cannot have had one that it has forgotten: such a record
+// cannot have been copied.
 func (s *solver) nothingFrom(ctx context.Context, floor int64) (bool, error) {
 	if s.src == nil {
 		return false, nil
@@ -264,7 +264,7 @@ func (s *solver) nothingFrom(ctx context.Context, floor int64) (bool, error) {
 	if cfg := s.req.SourceTopic.Config; !cfg.Known || cfg.Compacted || floor < s.src.bounds.Start {
 		return false, nil
 	}
-	e, err := s.firstData(ctx, floor, s.src.bounds.End)
+	e, err := s.src.stream(floor, s.src.bounds.End).data(ctx)
 	return e == nil, err
 }
 

@@ -132,7 +132,6 @@ func (s *solver) solve(ctx context.Context) error {
 	if s.req.SameLog {
 		return s.sameLog(ctx)
 	}
-	s.checkSource()
 	if len(s.open()) == 0 {
 		return nil
 	}

@@ -89,11 +89,12 @@ func (w *work) wave(ctx context.Context, reqs []Request, out [][]Result) error {
 			s.use(ev)
 		}
 		defer s.giveBack()
-		if n, ok := s.ev.(*none); ok && !s.req.SameLog {
-			return s.runWithout(ctx, n)
-		}
+		s.checkSource()
 		if err := s.checkEpochs(ctx); err != nil {
 			return err
+		}
+		if n, ok := s.ev.(*none); ok && !s.req.SameLog {
+			return s.runWithout(ctx, n)
 		}
 		err := s.run(ctx)
 		for _, a := range s.asks {
