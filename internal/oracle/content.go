@@ -48,7 +48,7 @@ func (s *shape) contents(r *rand.Rand, pol Policies) {
 	if s.kind == translate.KindHeader || s.kind == "" {
 		return
 	}
-	if r.IntN(2) == 0 {
+	if r.IntN(weigh(pol.Kind, pol.Tame).alike) == 0 {
 		s.likes = likeness(r.IntN(int(likenessEnd)))
 	}
 	s.times = timing(r.IntN(int(timingEnd)))
@@ -62,10 +62,11 @@ func (s *shape) contents(r *rand.Rand, pol Policies) {
 		s.readsCommitted = false
 	case translate.KindHeader, translate.KindAuto:
 	}
-	if pol.Tame {
-		s.truncateSource, s.filters = false, false
+	if pol.Tame && s.kind != translate.KindIdentity { // whose offsets leave no doubt
+		s.early, s.filters = true, false
 		if s.likes != unlike {
-			s.restarts, s.window, s.running = 0, false, false
+			s.restarts, s.windows, s.running = 0, 0, false
+			s.compactSource, s.truncateSource = false, false
 		}
 	}
 }

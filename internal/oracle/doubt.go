@@ -334,10 +334,37 @@ func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
 	if d.hidden && r.Outcome == translate.Repeats && m.lost == m.forgotten {
 		return "a record that the source has forgotten is like one that it has"
 	}
+	if f.tooCautious(&m, q, r, v) {
+		return "records of others may be copies of what the source has forgotten"
+	}
 	if m.lost == m.cleaned && (m.read == 0 || r.Outcome == translate.Repeats) && fits(d.blind) {
 		return "what the source has forgotten is out of order, or comes twice"
 	}
 	return ""
+}
+
+// tooCautious reports that an answer begins no later than it could, and says no
+// fewer repeats than there are, and that unknown records behind it, were they
+// copies, would make up for the rest.
+func (f *facts) tooCautious(m *meal, q Question, r *translate.Result, v Verdict) bool {
+	if m.lost > 0 || !m.ordered || !f.forgets() {
+		return false
+	}
+	e := f.expect(q)
+	unknowns := int64(0)
+	for i, what := range f.unknown() {
+		if what == unknown && f.tgt.Base+int64(i) >= r.T {
+			unknowns++
+		}
+	}
+	switch v {
+	case Worse:
+		return e.position && r.T < e.t && unknowns > 0
+	case Repeated:
+		return e.position && (r.T <= e.t || !f.copyWithin(e.t, r.T)) && m.repeats < r.Repeats && r.Repeats <= m.repeats+unknowns
+	case Fine, Lost, Disordered, WronglyHeld, WronglyRefuse, WrongWord, HoldMissed, RefuseMissed, Needless, Malformed:
+	}
+	return false
 }
 
 // excusedDoubt says whether an answer that leaves open which position is right

@@ -9,6 +9,10 @@ const (
 	unknown               // it may be a copy of one that the source has forgotten
 )
 
+// forgets says whether the source may have lost records, as far as anybody can
+// see.
+func (f *facts) forgets() bool { return f.p.SourceCompacted || f.p.ConfigUnknown || f.src.Start > 0 }
+
 // unknown says it of every slot of the target.
 func (f *facts) unknown() []uint8 {
 	if f.unknowns != nil {
@@ -20,7 +24,7 @@ func (f *facts) unknown() []uint8 {
 			seen[f.see(&f.src.Slots[i])] = true
 		}
 	}
-	forgets := f.p.SourceCompacted || f.p.ConfigUnknown || f.src.Start > 0
+	forgets := f.forgets()
 	f.unknowns = make([]uint8, len(f.tgt.Slots))
 	for i := range f.tgt.Slots {
 		t, off := &f.tgt.Slots[i], f.tgt.Base+int64(i)

@@ -50,6 +50,9 @@ type Policies struct {
 func NewPair(r *rand.Rand, pol Policies) Pair {
 	m := newMover(r, pol)
 	m.makeSource()
+	if m.s.early {
+		m.loseEarly()
+	}
 	m.copyAll()
 	m.finish()
 	return m.pair(pol)
@@ -139,7 +142,7 @@ func (m *mover) copyAll() {
 		m.meanwhile()
 		cursor -= m.upTo(cursor - first)
 	}
-	if m.s.window {
+	for range m.s.windows {
 		cursor = m.copyRange(cursor, cursor+m.within(end-cursor))
 		m.meanwhile()
 		m.again(first, cursor)
@@ -289,12 +292,22 @@ func (m *mover) nativeTransaction() {
 	m.nativeOpen[p] = true
 }
 
-// meanwhile is what happens to the logs between two passes.
-func (m *mover) meanwhile() {
-	if m.s.compactSource && m.r.IntN(2) == 0 {
+// loseEarly is what the source loses before it is copied.
+func (m *mover) loseEarly() {
+	if m.s.truncateSource {
+		m.truncate(&m.src)
+	}
+	if m.s.compactSource {
 		m.compactSource()
 	}
-	if m.s.truncateSource && m.r.IntN(3) == 0 {
+}
+
+// meanwhile is what happens to the logs between two passes.
+func (m *mover) meanwhile() {
+	if m.s.compactSource && !m.s.early && m.r.IntN(2) == 0 {
+		m.compactSource()
+	}
+	if m.s.truncateSource && !m.s.early && m.r.IntN(3) == 0 {
 		m.truncate(&m.src)
 	}
 	if m.s.compactTarget && m.r.IntN(3) == 0 {
@@ -377,13 +390,13 @@ func (m *mover) finish() {
 	if m.s.openTarget {
 		m.leaveOpen()
 	}
-	if m.s.compactSource {
+	if m.s.compactSource && !m.s.early {
 		m.compactSource()
 	}
 	if m.s.compactTarget {
 		m.compactTarget()
 	}
-	if m.s.truncateSource {
+	if m.s.truncateSource && !m.s.early {
 		m.truncate(&m.src)
 	}
 	if m.s.truncateTarget {

@@ -16,7 +16,7 @@ func TestMover(t *testing.T) {
 	kinds := []translate.Kind{translate.KindHeader, translate.KindIdentity, translate.KindMM2, translate.KindContent}
 	for seed := range uint64(3200) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		p := NewPair(r, Policies{SourceCompacted: seed%2 == 0, TargetCompacted: seed%3 == 0, Kind: kinds[seed/3%4], Stamps: Stamps(seed / 12 % 3)})
+		p := NewPair(r, Policies{SourceCompacted: seed%2 == 0, TargetCompacted: seed%3 == 0, Kind: kinds[seed/3%4], Stamps: Stamps(seed / 12 % 3), Tame: seed%5 < 2})
 		p.Source.elect(p.dice(0))
 		if p.Kind == translate.KindHeader {
 			p.Damaged = true
@@ -30,7 +30,7 @@ func TestMover(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		again.Classes, again.Damaged = p.Classes, p.Damaged
+		again.Classes, again.Damaged, again.Tame = p.Classes, p.Damaged, p.Tame
 		if diff := cmp.Diff(p, again); diff != "" {
 			t.Fatalf("seed %d, %#v: (-made +read)\n%s", seed, c, diff)
 		}
