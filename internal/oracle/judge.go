@@ -53,7 +53,8 @@ func verdict(v Verdict, format string, args ...any) Judgement {
 }
 
 // Judge is the verdict on one answer to q. Of a log that grew meanwhile any
-// state that it was in may have been seen.
+// state that it was in may have been seen, so that the mildest verdict counts;
+// but what arrived last must be met in any case.
 func (f *Facts) Judge(q Question, r *translate.Result) Judgement {
 	var first Judgement
 	for i, state := range f.states {
@@ -61,11 +62,24 @@ func (f *Facts) Judge(q Question, r *translate.Result) Judgement {
 		if j.Verdict == Fine {
 			return f.judgeLate(q, r, j)
 		}
-		if i == 0 {
+		if i == 0 || first.harmful() && !j.harmful() {
 			first = j
 		}
 	}
-	return first
+	if first.harmful() {
+		return first
+	}
+	return f.judgeLate(q, r, first)
+}
+
+// harmful: the answer would move a group to a wrong place.
+func (j Judgement) harmful() bool {
+	switch j.Verdict {
+	case Fine, WronglyHeld, WronglyRefuse, Needless:
+		return false
+	case Lost, Repeated, Disordered, Worse, WrongWord, HoldMissed, RefuseMissed, Malformed:
+	}
+	return true
 }
 
 // judgeLate looks at what arrived while the answer was being looked for: from
