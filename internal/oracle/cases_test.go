@@ -66,6 +66,31 @@ var cases = []Case{
 	{Name: "a pass is running, what it has not reached was aborted", Source: "dp2 dp2k0t0 Ap2", Target: "1k0 0", S: 1, Want: "hold pass-running"},
 	{Name: "cut away by an unclean election, and nothing copied", Source: "dp1e1 Ap1e2", Target: "", S: 2, Epoch: 1, Kind: "content", Want: "refused incarnation"},
 	{Name: "out of order", Source: "d*3", Target: "2 0..1", S: 0, CopyComplete: true, Want: "refused no-good-position"},
+	{Name: "more forgotten copies than places", Source: "d | dk0t0", Target: "0 0 1k0", S: 1, Kind: "content"},
+	{Name: "more forgotten copies than places, with a sync", Source: "d | dk0t0", Target: "0 0 1k0", S: 1, Kind: "mm2", Syncs: "1:2"},
+	{Name: "alike on both sides of a sync", Source: "d dk0v0t0", Target: "0 1k0 1k0", S: 0, Kind: "mm2", Syncs: "1:2"},
+	{Name: "alike, a pass may run, S at the start", Source: "d dk0t0 dk0v0t0 dk0v1t0", Target: "1..3k0 2k0", S: 0, Kind: "mm2", Syncs: "2:3"},
+	{
+		Name: "alike, a pass may run before a sync", Source: "dv9999978 dk0v9999979t0 dk0v9999978t0 dk0v9999979t0 dk0v9999978t0 dk0v9999979t0",
+		Target: "4k0 0 1..3k0", S: 3, Kind: "mm2", Syncs: "1:2",
+	},
+	{
+		Name: "a compacted target need not go on in step", Source: "dt2564 dk0t5674 dk0t3235 dk0v2t0 dk0t4241 dk0v4t4241",
+		Target: "3k0 4k0~ 5k0 1..2k0 0 4..5k0", S: 5, TargetCompacted: true, CopyComplete: true, LateTarget: 2, Kind: "mm2", Syncs: "0:5",
+	},
+	{
+		Name: "the forgotten went on behind the last copy", Source: "d~ dt0 dp2k1t0~ dk0t0 Ap2", Target: "3k0 2k1", S: 0,
+		SourceCompacted: true, TargetCompacted: true, Kind: "content",
+	},
+	{
+		Name: "what is there may be all forgotten, and a pass may run", Source: "dk0~ dk0", Target: "1p1k0 Ap1 0k0", S: 0,
+		SourceCompacted: true, Kind: "content", Want: "hold forgotten",
+	},
+	{
+		Name: "the same by word", Source: "dk0~ dk0", Target: "1p1k0 Ap1 0k0", S: 0,
+		SourceCompacted: true, CopyComplete: true, Kind: "content", Want: "repeats 1: 1",
+	},
+	{Name: "leader epochs cannot be asked for, and nothing is copied", Source: "de8~ dk0t0e9", Target: "", S: 1, SourceCompacted: true, Mute: true, Epoch: 1, Kind: "mm2"},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -119,7 +119,7 @@ var contentMutants = []mutant{
 		{"content.go", "fp: batch.Fingerprint(e.Key, e.Value, e.Headers, p.own)", "fp: batch.Fingerprint(nil, nil, nil, p.own)"},
 	}},
 	{"the first match that keeps the order taken for certain", []edit{{
-		"align.go", "o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}",
+		"gap.go", "o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}",
 		"o := certain(g.source[chosen[n]].off)",
 	}}},
 	{"doubts forgotten", []edit{{"doubt.go", "\tif matters {\n", "\tif false {\n"}}},

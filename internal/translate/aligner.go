@@ -64,13 +64,20 @@ func (a *aligner) forgets() int64 {
 	return a.s.src.bounds.Start
 }
 
+// dense reports whether the target is known to have lost no copy.
+func (a *aligner) dense() bool {
+	cfg := a.s.req.TargetTopic.Config
+	return cfg.Known && !cfg.Compacted
+}
+
 func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
 		source: source, low: low, high: high, left: -1, whole: a.by.time == timeExact,
 		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil,
+		dense: a.dense(), timed: a.by.time == timeExact, disorder: a.disorder,
 	}
 	if a.syncs != nil {
-		f.fixed = a.syncs.at
+		f.fixed, f.syncs = a.syncs.at, a.syncs
 	}
 	return f
 }

@@ -25,7 +25,7 @@ type printer struct {
 
 // mark reduces a record to what is compared.
 func (p printer) mark(e *batch.Entry) mark {
-	m := mark{off: e.Offset, keyless: e.Key == nil, fp: batch.Fingerprint(e.Key, e.Value, e.Headers, p.own)}
+	m := mark{off: e.Offset, keyless: e.Key == nil, aborted: e.Kind == batch.AbortedData, ms: e.Timestamp, fp: batch.Fingerprint(e.Key, e.Value, e.Headers, p.own)}
 	ms := e.Timestamp
 	switch p.time {
 	case timeLost:

@@ -47,7 +47,7 @@ func (s *solver) severalFit(a *ask, h *history) {
 		switch {
 		case d.maybe && d.pos < t && d.most >= a.s, !d.maybe && d.least < a.s && a.s <= d.most:
 			a.res.T = min(a.res.T, d.after)
-		case d.maybe && d.pos >= t && d.least < a.s:
+		case d.maybe && d.pos >= t && (d.least < a.s || d.loose):
 		default:
 			continue
 		}
@@ -139,7 +139,7 @@ func (s *solver) fromDoubts(a *ask, h *history) bool {
 		if d.most < a.s {
 			continue
 		}
-		open = open || d.loose
+		open = open || d.loose && !d.maybe
 		if first < 0 || d.pos < first {
 			first = d.pos
 		}
@@ -159,6 +159,48 @@ func (s *solver) fromDoubts(a *ask, h *history) bool {
 	a.res.T = h.before(first, s.tgt.bounds.Start)
 	s.settleSeveral(a, s.mayRepeat(a, h), ReasonSeveralFit)
 	return true
+}
+
+// mayRun reports whether the copy may have been further than it ends now: then
+// a pass is running.
+func (s *solver) mayRun() bool {
+	return slices.ContainsFunc(s.doubts, func(d doubt) bool { return d.loose && !d.maybe && d.pos < s.end.pos && d.most > s.end.most })
+}
+
+// mayGoBack reports whether records behind the last copy may be copies of what
+// stood before it and the source has forgotten.
+func (s *solver) mayGoBack() bool {
+	return slices.ContainsFunc(s.doubts, func(d doubt) bool { return d.maybe && d.pos > s.end.pos && d.least <= s.end.h })
+}
+
+func (s *solver) holdOpen(asks []*ask) {
+	s.hold(asks, ReasonSeveralFit,
+		fmt.Sprintf("records on %s are like others behind source offset %d, where the copy ends: whether the mover went back and a pass is running cannot be told", s.tgt.part, s.end.h),
+		"wait until the mover has caught up; if it has ended, say so with --copy-complete")
+}
+
+// holdForgotten holds because nobody can tell whether what is a copy of records
+// that the source has forgotten.
+func (s *solver) holdForgotten(asks []*ask, what string) {
+	s.hold(asks, ReasonForgotten,
+		fmt.Sprintf("the source has no record any more that tells whether %s: whether the mover went back and a pass is running cannot be told", what),
+		"wait until the mover has caught up; if it has ended, say so with --copy-complete")
+}
+
+// mostTop is the highest source offset that the copies may have reached, where
+// the position was found on the safe side: what is missing below it may have
+// been left out.
+func (s *solver) mostTop(a *ask, h *history) int64 {
+	top := h.top
+	if a.res.Reason != ReasonSeveralFit {
+		return top
+	}
+	for _, d := range s.doubts {
+		if d.loose && !d.maybe {
+			top = max(top, d.most)
+		}
+	}
+	return top
 }
 
 // beyond adds the doubts about records behind the last copy: from is 1 + that,

@@ -17,8 +17,10 @@ type alignedFollower struct {
 	st    *stream
 	from  int64
 	begun bool
-	// left is the original of the last certain copy; -1 when there is none.
+	// left is the original of the last certain copy, front; -1 when there is
+	// none.
 	left    int64
+	front   mark
 	source  ahead
 	waiting []batch.Entry // read and not aligned for good yet
 	ready   []traced
@@ -89,7 +91,7 @@ func (f *alignedFollower) begin(ctx context.Context) error {
 	}
 	for i := range st.recs {
 		if o := origins[i]; st.recs[i].Offset < f.from && st.recs[i].Kind == batch.Data && o.copy() && o.sure() {
-			f.left = o.h
+			f.left, f.front = o.h, f.a.by.mark(&st.recs[i])
 		}
 	}
 	return nil
@@ -108,7 +110,7 @@ func (f *alignedFollower) align(ctx context.Context) ([]origin, error) {
 		if in, err = f.source.window(ctx, f.a, f.left+1, n); err != nil {
 			return nil, err
 		}
-		in.low, in.anchored = f.left+1, true
+		in.low, in.anchored, in.front = f.left+1, true, &f.front
 		if j, ok := in.find(f.left); ok {
 			in.left = j
 		}
@@ -136,7 +138,7 @@ func (f *alignedFollower) release(origins []origin) {
 		}
 	}
 	if last >= 0 {
-		f.left = origins[last].h
+		f.left, f.front = origins[last].h, f.a.by.mark(&f.waiting[last])
 	}
 	n := last + 1
 	switch {

@@ -212,6 +212,10 @@ func (s *solver) passes(ctx context.Context, asks []*ask) error {
 		s.holdRunning(asks, h.top)
 		return nil
 	}
+	if s.mayRun() && !s.opt.CopyComplete {
+		s.holdOpen(asks)
+		return nil
+	}
 	for _, a := range asks {
 		if err := s.fromHistory(ctx, a, h); err != nil {
 			return err
@@ -265,7 +269,7 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 		return nil
 	}
 	pending, missing, held := map[[16]byte][]int64{}, int64(0), 0
-	st := s.src.stream(a.s, h.top+1)
+	st := s.src.stream(a.s, s.mostTop(a, h)+1)
 	for {
 		e, err := st.data(ctx)
 		if err != nil {

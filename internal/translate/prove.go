@@ -20,6 +20,10 @@ func (s *solver) prove(ctx context.Context) error {
 	if err := s.beyond(ctx, s.end.pos+1); err != nil {
 		return err
 	}
+	if s.mayGoBack() && !s.opt.CopyComplete {
+		s.holdForgotten(asks, fmt.Sprintf("records behind the last copy on %s, of source offset %d, are copies from below it", s.tgt.part, s.end.h))
+		return nil
+	}
 	var again, plain []*ask
 	for _, a := range asks {
 		if s.looksBack(a) {
@@ -245,7 +249,7 @@ func (s *solver) strayBefore(ctx context.Context, low *ask, read reading, known 
 		if err != nil || e == nil {
 			return false, err
 		}
-		if e.committed() && e.h >= floor {
+		if e.committed() && (e.h >= floor || e.loose && e.most >= floor) {
 			return true, nil
 		}
 	}

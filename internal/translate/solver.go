@@ -197,10 +197,18 @@ func (s *solver) locate(ctx context.Context) error {
 	return s.prove(ctx)
 }
 
-// nothingCopied answers where the target has no committed copy at all.
+// nothingCopied answers where the target has no committed copy at all, or none
+// that can be told: records may be copies of what the source has forgotten.
 func (s *solver) nothingCopied(ctx context.Context) error {
-	if s.opt.CopyComplete {
-		s.refuse(s.open(), ReasonNoEvidence, s.noCopyText(), "give the evidence that this mover leaves, with -H NAME")
+	s.doubts = nil
+	if s.src != nil {
+		if err := s.beyond(ctx, s.tgt.bounds.Start); err != nil {
+			return err
+		}
+	}
+	open := slices.ContainsFunc(s.doubts, func(d doubt) bool { return d.maybe && d.least <= d.most })
+	if s.opt.CopyComplete && !open {
+		s.refuseUncopied(s.open())
 		return nil
 	}
 	for _, a := range s.open() {
@@ -214,6 +222,8 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 			return err
 		}
 		switch {
+		case below != nil && s.opt.CopyComplete:
+			s.refuseUncopied([]*ask{a})
 		case below != nil && s.tgt.limit < s.tgt.bounds.End:
 			s.hold([]*ask{a}, ReasonOpenTransaction,
 				fmt.Sprintf("no copy is committed on %s; the source has records below %d, from offset %d on", s.tgt.part, a.s, below.Offset),
@@ -224,17 +234,19 @@ func (s *solver) nothingCopied(ctx context.Context) error {
 				"wait until the mover has copied them")
 		case s.tgt.limit > s.tgt.bounds.Start && s.tgt.limit < s.tgt.bounds.End:
 			s.hold([]*ask{a}, ReasonOpenTransaction, "transactions are open on "+s.tgt.part.String(), s.openTransactions(ctx))
+		case open && !s.opt.CopyComplete:
+			s.holdForgotten([]*ask{a}, "records on "+s.tgt.part.String()+" are copies")
 		default:
 			a.res.T = s.idx.after(s.tgt.limit, s.tgt.bounds.Start)
 			s.settle(a, AtEnd, KnownRead)
-			s.doubts = nil
-			if err := s.beyond(ctx, s.tgt.bounds.Start); err != nil {
-				return err
-			}
 			s.severalFit(a, nil)
 		}
 	}
 	return nil
+}
+
+func (s *solver) refuseUncopied(asks []*ask) {
+	s.refuse(asks, ReasonNoEvidence, s.noCopyText(), "give the evidence that this mover leaves, with -H NAME")
 }
 
 func (s *solver) noCopyText() string {

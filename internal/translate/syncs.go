@@ -51,6 +51,22 @@ func (y *syncs) at(pos int64) (int64, bool) {
 	return -1, false
 }
 
+// falls reports whether syncs of target offsets in [from, to) are not of source
+// offsets in [low, high) that rise. No syncs show nothing.
+func (y *syncs) falls(from, to, low, high int64) bool {
+	if y == nil {
+		return false
+	}
+	i, _ := y.search(from)
+	for last := low - 1; i < len(y.list) && y.list[i].target < to; i++ {
+		if y.list[i].source <= last || y.list[i].source >= high {
+			return true
+		}
+		last = y.list[i].source
+	}
+	return false
+}
+
 // around are the source offsets of the closest syncs at or below first and at
 // or above last; -1 where there is none. A pass that went back in between
 // widens it.

@@ -1,0 +1,149 @@
+package translate
+
+import (
+	"slices"
+	"sort"
+)
+
+// gap is what stands between two anchors on both sides.
+type gap struct {
+	f                   *frame
+	base                int // index of source[0] in the frame
+	target, source      []mark
+	out                 []origin // of target
+	leftSure, rightSure bool     // an anchor is there
+}
+
+// fill bounds every record of the gap by its earliest and its latest original
+// that keeps the order.
+func (g *gap) fill() {
+	if len(g.target) == 0 || len(g.source) == 0 {
+		return
+	}
+	where := map[[16]byte][]int{}
+	for j := range g.source {
+		where[g.source[j].fp] = append(where[g.source[j].fp], j)
+	}
+	var known []int // records of the target that the source has here
+	for i := range g.target {
+		if len(where[g.target[i].fp]) > 0 {
+			known = append(known, i)
+		}
+	}
+	first, last := make([]int, len(known)), make([]int, len(known))
+	next, fits := 0, true
+	for n, i := range known {
+		js := where[g.target[i].fp]
+		k := sort.SearchInts(js, next)
+		if k == len(js) {
+			fits = false
+			break
+		}
+		first[n], next = js[k], js[k]+1
+	}
+	next = len(g.source)
+	for n := len(known) - 1; n >= 0 && fits; n-- {
+		js := where[g.target[known[n]].fp]
+		k := sort.SearchInts(js, next) - 1
+		if k < 0 {
+			fits = false
+			break
+		}
+		last[n], next = js[k], js[k]
+	}
+	if !fits {
+		g.loose(known, where)
+		return
+	}
+	chosen := first
+	if !g.leftSure && g.rightSure {
+		chosen = last
+	}
+	for n, i := range known {
+		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
+		o.loose = !o.sure() && !g.inStep(chosen, n)
+		if g.f.dense && !g.near(chosen, n) {
+			g.widen(&o, i)
+		}
+		g.out[i] = o
+	}
+}
+
+// near reports whether the mover can have gone on to record n, or from it, with
+// nothing left out but what was aborted.
+func (g *gap) near(chosen []int, n int) bool {
+	from, to := -1, len(g.source)
+	if n > 0 {
+		from = chosen[n-1]
+	}
+	if n+1 < len(chosen) {
+		to = chosen[n+1]
+	}
+	return (n > 0 || g.leftSure) && g.passed(from+1, chosen[n]) || (n+1 < len(chosen) || g.rightSure) && g.passed(chosen[n]+1, to)
+}
+
+// passed reports whether a mover can have left out source[from:to].
+func (g *gap) passed(from, to int) bool {
+	return !slices.ContainsFunc(g.source[from:to], func(m mark) bool { return !m.aborted })
+}
+
+// widen bounds record i by everything that is like it: a pass may begin at it.
+func (g *gap) widen(o *origin, i int) {
+	js := g.f.like(&g.target[i])
+	o.least, o.most = min(o.least, g.f.source[js[0]].off), max(o.most, g.f.source[js[len(js)-1]].off)
+	o.loose = !o.sure()
+}
+
+// inStep reports whether the originals run on without a hole from the anchor
+// in front to record n, or from it to the anchor behind.
+func (g *gap) inStep(chosen []int, n int) bool {
+	return g.leftSure && chosen[n] == n || g.rightSure && len(g.source)-chosen[n] == len(chosen)-n
+}
+
+// loose bounds records that do not stand in source order by all that are like
+// them: a pass has begun in between, or records were doubled.
+func (g *gap) loose(known []int, where map[[16]byte][]int) {
+	prev := -1
+	for _, i := range known {
+		js := where[g.target[i].fp]
+		j := js[0]
+		if k := sort.SearchInts(js, prev+1); k < len(js) {
+			j = js[k]
+		}
+		o := certain(g.source[j].off)
+		g.widen(&o, i)
+		g.out[i] = o
+		prev = j
+	}
+}
+
+// fall handles the place where a new pass begins: the anchor behind the gap
+// stands at or before the one in front of it. Records that go on with the old
+// pass in step, and those that lead to the new anchor in step, are found. Where
+// the target may have lost copies, being in step shows less.
+func (g *gap) fall(left, right int) {
+	source := g.f.source
+	for n := 0; n < len(g.target) && left+1+n < len(source) && source[left+1+n].fp == g.target[n].fp; n++ {
+		g.out[n] = certain(source[left+1+n].off)
+		if !g.f.dense {
+			g.widen(&g.out[n], n)
+		}
+	}
+	for n := 1; n <= len(g.target) && right-n >= 0; n++ {
+		i := len(g.target) - n
+		from := source[right-n]
+		if from.fp != g.target[i].fp {
+			return
+		}
+		o := g.out[i]
+		switch {
+		case o.copy():
+			g.out[i] = origin{h: from.off, least: min(from.off, o.least), most: max(o.h, o.most), loose: o.loose}
+		case !g.f.dense:
+			g.out[i] = certain(from.off)
+			g.widen(&g.out[i], i)
+		default:
+			g.out[i] = certain(from.off)
+		}
+	}
+}
