@@ -91,6 +91,14 @@ var cases = []Case{
 		SourceCompacted: true, CopyComplete: true, Kind: "content", Want: "repeats 1: 1",
 	},
 	{Name: "leader epochs cannot be asked for, and nothing is copied", Source: "de8~ dk0t0e9", Target: "", S: 1, SourceCompacted: true, Mute: true, Epoch: 1, Kind: "mm2"},
+	{
+		Name: "equal offsets by chance", Source: "d~ dk0t0~ dk0v0t0~ Cp1 dk0v0t0~ dk0v1t0~ dk0v0t0~ dk0v1t0~ Cp2 Ap1 dk0v0t0~ dk0v1t0 dk0v0t0",
+		Target: "0~ Cp1 nk1 1..2k0~ Cp1 Cp2 4k0 Cp1 0~ Cp1 5k0", S: 5, SourceCompacted: true, TargetCompacted: true, Kind: "content", Evidence: "auto",
+	},
+	{
+		Name: "equal offsets by chance, next to the position", Source: "d~ dk0t0~ dk0v0t0~ Cp1 dk0v0t0~ dk0v1t0~ Cp2 Ap1 dk0v0t0~ dk0v1t0~ dk0v0t0~ dk0v1t0 dk0v0t0",
+		Target: "0~ Cp1 nk1 1..2k0~ Cp1 Cp2 Cp1 0~ Cp1 8..9k0", S: 11, SourceCompacted: true, TargetCompacted: true, Kind: "content", Evidence: "auto",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kferry/kferry/internal/batch"
 )
@@ -188,15 +189,35 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 	return &content{by: best}, "", nil
 }
 
-// wholeSeconds reports whether all timestamps of the samples are whole seconds.
+// forgetful reports whether the source may have lost records to compaction.
+func (s *solver) forgetful() bool {
+	cfg := s.req.SourceTopic.Config
+	return !cfg.Known || cfg.Compacted
+}
+
+// wholeSeconds reports whether all timestamps of the samples are whole seconds,
+// those left out that are like no record of the source: others wrote them.
 func wholeSeconds(ctx context.Context, solvers []*solver) (bool, error) {
 	for _, s := range solvers {
 		recs, err := s.tgt.records(ctx, s.tgt.limit-2*spotContext, s.tgt.limit)
 		if err != nil && ctx.Err() != nil {
 			return false, ctx.Err()
 		}
+		broken := func(e batch.Entry) bool { return e.Kind == batch.Data && e.Timestamp%1000 != 0 }
+		if !slices.ContainsFunc(recs, broken) {
+			continue
+		}
+		if !slices.ContainsFunc(recs, func(e batch.Entry) bool { return e.Kind == batch.Data && !broken(e) }) {
+			return false, nil
+		}
+		a := newAligner(s, printer{time: timeSeconds}, nil)
+		a.near = true
+		origins, err := a.search(ctx, recs)
+		if err != nil {
+			return false, ctx.Err()
+		}
 		for i := range recs {
-			if recs[i].Timestamp%1000 != 0 {
+			if origins[i].copy() && broken(recs[i]) {
 				return false, nil
 			}
 		}

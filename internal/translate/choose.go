@@ -68,7 +68,9 @@ func (w *work) evidence(ctx context.Context, all []*solver) (evidence, error) {
 	for _, kind := range []struct {
 		is     Kind
 		choose func(context.Context, []*solver) (evidence, string, error)
-	}{{KindMM2, w.chooseSyncs}, {KindIdentity, chooseIdentity}, {KindContent, chooseContent}} {
+	}{{KindMM2, w.chooseSyncs}, {KindIdentity, func(ctx context.Context, solvers []*solver) (evidence, string, error) {
+		return chooseIdentity(ctx, solvers, asked == KindAuto)
+	}}, {KindContent, chooseContent}} {
 		if asked != KindAuto && asked != kind.is {
 			continue
 		}
@@ -251,9 +253,10 @@ func (sv *survey) take(recs []batch.Entry, names []string) bool {
 	return found
 }
 
-// chooseIdentity takes equal offsets as evidence when records prove it; nil and
-// why where not.
-func chooseIdentity(ctx context.Context, solvers []*solver) (evidence, string, error) {
+// chooseIdentity takes equal offsets as evidence when records prove it, and
+// where it was not asked for only when records are not alike; nil and why where
+// not.
+func chooseIdentity(ctx context.Context, solvers []*solver, auto bool) (evidence, string, error) {
 	compared := 0
 	for _, s := range solvers {
 		if s.src == nil {
@@ -262,6 +265,15 @@ func chooseIdentity(ctx context.Context, solvers []*solver) (evidence, string, e
 		n, _, why, err := s.sameOffsets(ctx)
 		if err != nil || why != "" {
 			return nil, why, err
+		}
+		if auto {
+			alike, err := s.likeElsewhere(ctx)
+			if err != nil {
+				return nil, "", ctx.Err()
+			}
+			if alike {
+				return nil, fmt.Sprintf("records of %s are like others of %s at other offsets", s.tgt.part, s.src.part), nil
+			}
 		}
 		compared += n
 	}

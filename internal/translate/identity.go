@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kferry/kferry/internal/batch"
 )
@@ -98,6 +99,56 @@ func (s *solver) sameOffsets(ctx context.Context) (pairs int, inside bool, why s
 		}
 	}
 	return pairs, inside || none, "", nil
+}
+
+// tellingPairs is how many records that are like no others prove equal offsets
+// where some are alike.
+const tellingPairs = 8
+
+// likeElsewhere reports whether the last records of the target are like records
+// of the source at other offsets, on a source that may have forgotten those at
+// equal ones: equal records at equal offsets can then be chance.
+func (s *solver) likeElsewhere(ctx context.Context) (bool, error) {
+	if !s.forgetful() {
+		return false, nil
+	}
+	there, err := s.tgt.records(ctx, s.tgt.limit-2*spotContext, s.tgt.limit)
+	if err != nil {
+		return false, err
+	}
+	here, err := s.src.records(ctx, s.tgt.limit-2*spotContext, s.tgt.limit+spotContext)
+	if err != nil {
+		return false, err
+	}
+	at, times := map[int64]int64{}, timeExact
+	for i := range here {
+		at[here[i].Offset] = here[i].Timestamp
+	}
+	for i := range there {
+		if ms, ok := at[there[i].Offset]; ok && ms != there[i].Timestamp {
+			times = timeLost
+		}
+	}
+	p, like, telling := printer{time: times}, map[[16]byte][]int64{}, 0
+	for i := range here {
+		if here[i].Kind == batch.Data {
+			m := p.mark(&here[i])
+			like[m.fp] = append(like[m.fp], m.off)
+		}
+	}
+	elsewhere := false
+	for i := range there {
+		if there[i].Kind != batch.Data {
+			continue
+		}
+		switch offs := like[p.mark(&there[i]).fp]; {
+		case len(offs) == 1 && offs[0] == there[i].Offset:
+			telling++
+		case len(offs) > 0 && !slices.Contains(offs, there[i].Offset):
+			elsewhere = true
+		}
+	}
+	return elsewhere && telling < tellingPairs, nil
 }
 
 // identical reports whether records of the target stand at the same offsets on

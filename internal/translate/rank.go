@@ -88,11 +88,14 @@ func (f *frame) tie(o *orphans, target []mark, i, n int) {
 	o.sure = f.alone && !o.fall && !o.again && (i > 0 || !o.last || f.anchored) && o.low >= f.start && (!o.last || o.younger)
 }
 
-// twice reports whether records stand there twice, or go back in time.
+// twice reports whether records stand there twice, or go back in time. (Where
+// nobody else writes and no copy was lost, a pass that begins in between has some
+// of them twice, and times show nothing more.)
 func (f *frame) twice(marks []mark) bool {
+	timed := f.timed && (!f.alone || !f.dense)
 	met, newest := make(map[[16]byte]bool, len(marks)), int64(math.MinInt64)
 	for i := range marks {
-		if met[marks[i].fp] || f.timed && !f.alone && marks[i].ms < newest-f.disorder {
+		if met[marks[i].fp] || timed && marks[i].ms < newest-f.disorder {
 			return true
 		}
 		met[marks[i].fp], newest = true, max(newest, marks[i].ms)
