@@ -56,11 +56,11 @@ type work struct {
 
 // Load writes the topics and fills in their pairs.
 func (l Real) Load(ctx context.Context, seed uint64, topics []TopicPair) (*Loaded, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	// The records' times lie in the future, so that the times of markers, which
 	// are the broker's, end no segment.
-	shift := time.Now().Add(5*time.Minute).Unix()*1000 - stampOf(0)
+	shift := time.Now().Add(12*time.Minute).Unix()*1000 - stampOf(0)
 	src, err := newReal(ctx, &l.Source, l.Prefix, shift)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
@@ -125,8 +125,11 @@ func (l Real) load(ctx context.Context, seed uint64, topics []TopicPair, src, tg
 func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 	t.Name = fmt.Sprintf("%s-%d", l.Prefix, i)
 	w := &work{topic: t, source: []moment{beforeCopy, afterCopy, never, afterCopy}[i%4], forget: i%8 >= 4}
-	if t.Kind == translate.KindIdentity && w.source == beforeCopy {
+	switch {
+	case t.Kind == translate.KindIdentity && w.source == beforeCopy:
 		w.source = afterCopy // such a broker takes no holes
+	case t.Kind != translate.KindIdentity && t.Tame && w.source == afterCopy:
+		w.source = beforeCopy
 	}
 	t.SourceCompacted, t.TargetCompacted = w.source != never, i%4 == 1 || i%8 == 2 || i%8 == 4
 	if t.TargetCompacted && t.Stamps == Appended {
@@ -137,6 +140,9 @@ func (l Real) plan(r *rand.Rand, i int, t *TopicPair) *work {
 		m := newMover(r, t.Policies)
 		m.s.base = 0 // a log begins at 0
 		m.s.steady = t.SourceCompacted || t.TargetCompacted
+		if m.s.early && t.SourceCompacted {
+			m.s.likes = unlike // as in other tame pairs
+		}
 		if t.SourceCompacted || t.TargetCompacted {
 			// The cleaner leaves the last segment alone, and what stands behind
 			// the first record of an open transaction.
@@ -173,7 +179,17 @@ func (l Real) writeSource(ctx context.Context, r *rand.Rand, k *realWriter, all 
 	if err := k.write(ctx); err != nil {
 		return err
 	}
-	return k.clean(ctx, sides(early, false))
+	if err := k.clean(ctx, sides(early, false)); err != nil {
+		return err
+	}
+	for _, w := range all {
+		for _, m := range w.movers {
+			if m.s.early {
+				m.loseEarly()
+			}
+		}
+	}
+	return k.trimCleaned(ctx, sides(all, false), sides(early, false))
 }
 
 // writeTarget lets the movers work on what is left on the source.
@@ -224,14 +240,7 @@ func finishSide(ctx context.Context, k *realWriter, all []*work, target bool) er
 			cleaned = append(cleaned, w)
 		}
 	}
-	// DeleteRecords is refused where the policy is compact alone.
-	if err := k.alter(ctx, sides(cleaned, target), policyKey, "delete"); err != nil {
-		return err
-	}
-	if err := k.trim(ctx, every); err != nil {
-		return err
-	}
-	if err := k.alter(ctx, sides(cleaned, target), policyKey, "compact"); err != nil {
+	if err := k.trimCleaned(ctx, every, sides(cleaned, target)); err != nil {
 		return err
 	}
 	if err := k.clean(ctx, sides(clean, target)); err != nil {

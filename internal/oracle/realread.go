@@ -37,6 +37,18 @@ func (k *realWriter) trim(ctx context.Context, all []side) error {
 	return nil
 }
 
+// trimCleaned is trim where some of the topics are compacted already:
+// DeleteRecords is refused where the policy is compact alone.
+func (k *realWriter) trimCleaned(ctx context.Context, all, cleaned []side) error {
+	if err := k.alter(ctx, cleaned, policyKey, "delete"); err != nil {
+		return err
+	}
+	if err := k.trim(ctx, all); err != nil {
+		return err
+	}
+	return k.alter(ctx, cleaned, policyKey, "compact")
+}
+
 // clean makes the topics compacted ones, waits until the cleaner finds nothing
 // more to do, and tells it to leave them alone from then on.
 func (k *realWriter) clean(ctx context.Context, all []side) error {
@@ -46,7 +58,7 @@ func (k *realWriter) clean(ctx context.Context, all []side) error {
 	if err := k.alter(ctx, all, policyKey, "compact"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	before, same := -1, 0
 	if err := until(ctx, time.Second, func() (bool, error) {

@@ -32,7 +32,10 @@ func TestOracleRealKinds(t *testing.T) {
 	for _, kind := range []translate.Kind{translate.KindIdentity, translate.KindMM2, translate.KindContent} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			tally := oracleReal(t, &oracle.Run{Positions: 600, Topics: 4, Partitions: 15, PerPartition: 10, Tame: true, Kinds: []translate.Kind{kind}})
+			tally := oracleReal(t, &oracle.Run{Positions: 960, Topics: 8, Partitions: 12, PerPartition: 10, Tame: true, Kinds: []translate.Kind{kind}})
+			for _, class := range tally.Thin(18) {
+				t.Errorf("less than 18 %% of the positions are in logs with: %s", class)
+			}
 			if n := tally.Harmful(); n > 0 {
 				t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)
 			}
