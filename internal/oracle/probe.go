@@ -17,7 +17,7 @@ func Probe(ctx context.Context, contents bool) error {
 		Topics: 6, Partitions: 8, Stop: true,
 	}
 	if contents {
-		run.Seed, run.Positions, run.Partitions = 500, 9000, 12
+		run.Seed, run.Positions, run.Partitions = 2000, 9000, 12
 		run.Auto, run.Tame, run.Stop, run.StopHarmful = -1, true, false, true
 		run.Kinds = []translate.Kind{translate.KindMM2, translate.KindContent}
 	}
