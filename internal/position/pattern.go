@@ -73,6 +73,13 @@ func IsLiteral(glob string) bool {
 	return err == nil && p.Literal
 }
 
+// Literal returns the glob that names exactly this.
+func Literal(name string) string {
+	return globSpecial.Replace(name)
+}
+
+var globSpecial = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
+
 // compileGlob reads a glob: '*' any characters, '?' one, [a-z] and [^a-z] one
 // of a class, '\' takes the next character as it is. As path.Match, except
 // that '/' is a character like any other.

@@ -22,6 +22,8 @@ var (
 	ErrDamaged = errors.New("the run is damaged")
 	// ErrPlanTaken says that a plan has a run already.
 	ErrPlanTaken = errors.New("the plan has a run already")
+	// ErrNameTaken says that a name is that of another run.
+	ErrNameTaken = errors.New("the name is taken")
 )
 
 // HeldError says who holds a run.
@@ -95,3 +97,21 @@ func (e *PlanTakenError) Error() string {
 
 // Unwrap returns ErrPlanTaken.
 func (e *PlanTakenError) Unwrap() error { return ErrPlanTaken }
+
+// NameTakenError names the last run of a name that was to be given for the
+// first time, or after another run.
+type NameTakenError struct {
+	Name string
+	Run  string // the last run of the name; empty when there is none
+}
+
+// Error names the run.
+func (e *NameTakenError) Error() string {
+	if e.Run == "" {
+		return fmt.Sprintf("%q: it has no run yet that another could follow", e.Name)
+	}
+	return fmt.Sprintf("%q: %v by run %s", e.Name, ErrNameTaken, e.Run)
+}
+
+// Unwrap returns ErrNameTaken.
+func (e *NameTakenError) Unwrap() error { return ErrNameTaken }

@@ -49,53 +49,119 @@ func List(ctx context.Context, b *store.Bucket) iter.Seq2[Listed, error] {
 	}
 }
 
-// planRun is the body of an object of the index of plans.
-type planRun struct {
-	Digest string `json:"digest"`
+// shelf is an index of runs that belong together, numbered from 1 in the order
+// in which they were begun: those of one plan, or those of one name.
+type shelf struct {
+	format, folder string
+	// of is for messages.
+	of  string
+	key indexed
+}
+
+// indexed is the body of an object of an index.
+type indexed struct {
+	Digest string `json:"digest,omitempty"`
+	Name   string `json:"name,omitempty"`
 	Run    string `json:"run"`
 }
 
-func planFolder(digest string) string { return "plans/" + store.EscapeName(digest) + "/" }
+func planShelf(digest string) *shelf {
+	return &shelf{
+		format: FormatPlanRun, folder: "plans/" + store.EscapeName(digest) + "/", of: "plan " + digest, key: indexed{Digest: digest},
+	}
+}
+
+func nameShelf(name string) *shelf {
+	return &shelf{
+		format: FormatNamedRun, folder: namedFolder + store.EscapeName(name) + "/", of: fmt.Sprintf("%q", name), key: indexed{Name: name},
+	}
+}
+
+const namedFolder = "migrations/"
+
+// shelf is where the run is entered, nil for a run without a plan and a name.
+func (i *Info) shelf() *shelf {
+	switch {
+	case i.Name != "":
+		return nameShelf(i.Name)
+	case i.PlanDigest != "":
+		return planShelf(i.PlanDigest)
+	}
+	return nil
+}
+
+// taken is the error of a number that another run has.
+func (s *shelf) taken(run string) error {
+	if s.key.Name != "" {
+		return &NameTakenError{Name: s.key.Name, Run: run}
+	}
+	return &PlanTakenError{Digest: s.key.Digest, Run: run}
+}
 
 // ByPlan returns the runs of a plan in the order in which they were begun;
 // usually one. The last one is the one to go on with.
 func ByPlan(ctx context.Context, b *store.Bucket, digest string) ([]string, error) {
-	var ids []string
-	folder := planFolder(digest)
-	for o, err := range b.List(ctx, store.Query{Prefix: folder}) {
+	return planShelf(digest).runs(ctx, b)
+}
+
+// ByName returns the runs of a name in the order in which they were begun. The
+// last one is what the name means.
+func ByName(ctx context.Context, b *store.Bucket, name string) ([]string, error) {
+	return nameShelf(name).runs(ctx, b)
+}
+
+// Names returns all names that runs have, sorted as they are stored.
+func Names(ctx context.Context, b *store.Bucket) ([]string, error) {
+	var out []string
+	for o, err := range b.List(ctx, store.Query{Prefix: namedFolder}) {
 		if err != nil {
-			return nil, fmt.Errorf("looking for runs of plan %s: %w", digest, err)
+			return nil, fmt.Errorf("listing names: %w", err)
 		}
-		body, err := readPlanRun(ctx, b, o.Key, digest)
+		folder := path.Dir(o.Key)
+		name, err := store.UnescapeName(strings.TrimPrefix(folder, namedFolder))
+		if err != nil {
+			return nil, fmt.Errorf("listing names: %w", err)
+		}
+		if len(out) == 0 || out[len(out)-1] != name {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+func (s *shelf) runs(ctx context.Context, b *store.Bucket) ([]string, error) {
+	var ids []string
+	for o, err := range b.List(ctx, store.Query{Prefix: s.folder}) {
+		if err != nil {
+			return nil, fmt.Errorf("looking for runs of %s: %w", s.of, err)
+		}
+		body, err := s.read(ctx, b, o.Key)
 		if err != nil {
 			return nil, err
 		}
 		ids = append(ids, body.Run)
-		if want := numbered(folder, int64(len(ids))); o.Key != want {
+		if want := numbered(s.folder, int64(len(ids))); o.Key != want {
 			return nil, &DamagedError{Run: body.Run, Key: o.Key, Problem: "expected " + want + " next"}
 		}
 	}
 	return ids, nil
 }
 
-func readPlanRun(ctx context.Context, b *store.Bucket, key, digest string) (planRun, error) {
-	var body planRun
-	if _, err := b.GetJSON(ctx, key, FormatPlanRun, version, &body); err != nil {
-		return body, fmt.Errorf("looking for runs of plan %s: %w", digest, err)
+func (s *shelf) read(ctx context.Context, b *store.Bucket, key string) (indexed, error) {
+	var body indexed
+	if _, err := b.GetJSON(ctx, key, s.format, version, &body); err != nil {
+		return body, fmt.Errorf("looking for runs of %s: %w", s.of, err)
 	}
-	if body.Digest != digest || !store.IsID(body.Run) {
-		return body, &DamagedError{Run: body.Run, Key: key, Problem: fmt.Sprintf("it names plan %q", body.Digest)}
+	if want := s.key; body.Digest != want.Digest || body.Name != want.Name || !store.IsID(body.Run) {
+		return body, &DamagedError{Run: body.Run, Key: key, Problem: fmt.Sprintf("it names %q", body.Digest+body.Name)}
 	}
 	return body, nil
 }
 
-// nextOfPlan returns the number under which a run of a plan is to be entered,
-// 0 for a run without a plan.
-func nextOfPlan(ctx context.Context, b *store.Bucket, info Info) (int64, error) {
-	if info.PlanDigest == "" {
-		return 0, nil
-	}
-	ids, err := ByPlan(ctx, b, info.PlanDigest)
+// next returns the number under which a run is to be entered after the run
+// that it names, "" for the first one.
+func (s *shelf) next(ctx context.Context, b *store.Bucket, after string) (int64, error) {
+	ids, err := s.runs(ctx, b)
 	if err != nil {
 		return 0, err
 	}
@@ -103,41 +169,40 @@ func nextOfPlan(ctx context.Context, b *store.Bucket, info Info) (int64, error) 
 	if len(ids) > 0 {
 		last = ids[len(ids)-1]
 	}
-	if last != info.After {
-		return 0, &PlanTakenError{Digest: info.PlanDigest, Run: last}
+	if last != after {
+		return 0, s.taken(last)
 	}
 	return int64(len(ids)) + 1, nil
 }
 
-// claimPlan enters a run as number n of its plan. Of two processes that come
-// here with the same number one gets it; the other takes its own run back,
-// which nobody can know of yet, and learns of the winner's.
-func claimPlan(ctx context.Context, b *store.Bucket, info Info, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	key := numbered(planFolder(info.PlanDigest), n)
-	data, err := store.Encode(FormatPlanRun, version, planRun{Digest: info.PlanDigest, Run: info.ID})
+// claim enters a run as number n. Of two processes that come here with the
+// same number one gets it; the other takes its own run back, which nobody can
+// know of yet, and learns of the winner's.
+func (s *shelf) claim(ctx context.Context, b *store.Bucket, id string, n int64) error {
+	key := numbered(s.folder, n)
+	body := s.key
+	body.Run = id
+	data, err := store.Encode(s.format, version, body)
 	if err != nil {
 		return err
 	}
 	err = b.PutSame(ctx, key, data)
 	if !errors.Is(err, store.ErrExists) {
 		if err != nil {
-			return fmt.Errorf("entering run %s of plan %s: %w", info.ID, info.PlanDigest, err)
+			return fmt.Errorf("entering run %s of %s: %w", id, s.of, err)
 		}
 		return nil
 	}
-	winner, err := readPlanRun(ctx, b, key, info.PlanDigest)
+	winner, err := s.read(ctx, b, key)
 	if err != nil {
 		return err
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := b.Delete(cleanup, runKey(info.ID, "run.json")); err != nil {
-		return errors.Join(&PlanTakenError{Digest: info.PlanDigest, Run: winner.Run}, err)
+	if err := b.Delete(cleanup, runKey(id, "run.json")); err != nil {
+		return errors.Join(s.taken(winner.Run), err)
 	}
-	return &PlanTakenError{Digest: info.PlanDigest, Run: winner.Run}
+	return s.taken(winner.Run)
 }
 
 // maxNumber is the last number of 8 digits.

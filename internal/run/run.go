@@ -16,10 +16,11 @@ import (
 
 // Formats and the versions that are written here.
 const (
-	FormatRun     = "kferry-run"
-	FormatEntry   = "kferry-journal-entry"
-	FormatLease   = "kferry-lease"
-	FormatPlanRun = "kferry-plan-run"
+	FormatRun      = "kferry-run"
+	FormatEntry    = "kferry-journal-entry"
+	FormatLease    = "kferry-lease"
+	FormatPlanRun  = "kferry-plan-run"
+	FormatNamedRun = "kferry-named-run"
 
 	version = 1
 )
@@ -33,6 +34,9 @@ const (
 	KindRollback Kind = "rollback"
 	KindCopy     Kind = "copy"
 	KindDelete   Kind = "delete"
+	// KindMigration is a migration: its own steps, with an apply of its own run
+	// among them.
+	KindMigration Kind = "migration"
 )
 
 // Cluster is one cluster that a run reads or writes.
@@ -48,6 +52,9 @@ type Info struct {
 	// ID, Who and Created are set by Create.
 	ID   string `json:"id"`
 	Kind Kind   `json:"kind"`
+	// Name is what people call it; only migrations have one. The last run of a
+	// name is what the name means.
+	Name string `json:"name,omitempty"`
 	// Command is what the user called; the caller keeps secrets out.
 	Command string `json:"command"`
 	// Tool is the name and version of the program.
@@ -61,7 +68,7 @@ type Info struct {
 	// Undoes is the run that a rollback takes back.
 	Undoes string `json:"undoes,omitempty"`
 	// After is the last run of the same plan, when the plan is on purpose
-	// executed once more after it.
+	// executed once more after it, or the last run of the same name.
 	After string `json:"after,omitempty"`
 }
 
@@ -140,15 +147,21 @@ func runKey(id, rest string) string { return "runs/" + id + "/" + rest }
 // run has done nothing yet and is held by nobody. When the plan of
 // info.PlanDigest has a run that info.After does not name, nothing is created
 // and the error is a *PlanTakenError: of several processes that apply one plan
-// at the same time, one creates the run and the others learn its name.
+// at the same time, one creates the run and the others learn its name. In the
+// same way a run with a Name is a *NameTakenError.
 func Create(ctx context.Context, b *store.Bucket, info Info, opts *Options) (*Run, error) {
 	if err := b.Probe(ctx); err != nil {
 		return nil, fmt.Errorf("creating a run: %w", err)
 	}
 	o := opts.withDefaults()
-	number, err := nextOfPlan(ctx, b, info)
-	if err != nil {
-		return nil, err
+	var number int64
+	index := info.shelf()
+	if index != nil {
+		n, err := index.next(ctx, b, info.After)
+		if err != nil {
+			return nil, err
+		}
+		number = n
 	}
 	info.Who = *o.Who
 	info.Created = o.Now().UTC()
@@ -158,8 +171,10 @@ func Create(ctx context.Context, b *store.Bucket, info Info, opts *Options) (*Ru
 	if err := putInfo(ctx, b, &info); err != nil {
 		return nil, fmt.Errorf("creating a run: %w", err)
 	}
-	if err := claimPlan(ctx, b, info, number); err != nil {
-		return nil, err
+	if index != nil {
+		if err := index.claim(ctx, b, info.ID, number); err != nil {
+			return nil, err
+		}
 	}
 	return newRun(b, info, o), nil
 }

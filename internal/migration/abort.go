@@ -1,0 +1,85 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Abort ends a migration and undoes whatever it has done: positions on the
+// target are as they were before it, and the application may go on on the
+// source. That is possible up to the first commit of the application on the
+// target; after it the error is ErrInUse, nothing is changed, and FailBack is
+// the way back. An abort that was cut short goes on when it is called again.
+func Abort(ctx context.Context, name string, in Input) (*Outcome, error) {
+	return with(ctx, "aborting", name, in, func(e *engine, ctx context.Context) (*Outcome, error) {
+		switch s := e.st.Step; {
+		case s == Aborting:
+		case s == Aborted:
+			return &Outcome{}, nil
+		case s == Resumed || s == Across:
+			return nil, e.inUse(fmt.Errorf("%w: it stands at %s", ErrInUse, s))
+		case s.ordinal() < 0:
+			return nil, &Error{Op: "aborting", Name: name, Err: fmt.Errorf("%w: it stands at %s", ErrEnded, s), Hint: "kferry migration fail-back goes on with a way back"}
+		default:
+			if err := e.mayAbort(ctx); err != nil {
+				return nil, err
+			}
+			if err := e.reach(ctx, stepBody{Step: Aborting}); err != nil {
+				return nil, err
+			}
+		}
+		return e.walk(ctx, Aborted, func() step { return e.abort })
+	})
+}
+
+func (e *engine) inUse(err error) error {
+	return &Error{Op: "aborting", Name: e.st.Name, Err: err, Hint: "kferry migration fail-back moves the application back with what it has read"}
+}
+
+// mayAbort refuses when the application has begun on the target.
+func (e *engine) mayAbort(ctx context.Context) error {
+	if e.st.Plan == "" {
+		return nil
+	}
+	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return err
+	}
+	if !e.st.Step.Reached(Applied) {
+		return nil // the rollback itself looks at what an unfinished apply has written
+	}
+	there, err := read(ctx, &e.in.To, e.st.targets())
+	if err != nil {
+		return err
+	}
+	for _, name := range e.st.targets() {
+		a := arrival(p.Group(name), there.groups[name], nil)
+		switch {
+		case a.committed:
+			return e.inUse(fmt.Errorf("%w: group %q: %s", ErrInUse, name, a.detail))
+		case a.members > 0:
+			return &Error{
+				Op: "aborting", Name: e.st.Name, Err: fmt.Errorf("group %q has %d members on %s", name, a.members, e.in.To.Name),
+				Hint: "stop the application there first; it has not committed yet",
+			}
+		}
+	}
+	return nil
+}
+
+// abort takes back what the plan has written.
+func (e *engine) abort(ctx context.Context, _ *Outcome) ([]Wait, error) {
+	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	if errors.Is(err, ErrInUse) {
+		return []Wait{{Kind: WaitApply, Detail: err.Error(), Remedy: "what could be taken back is; stop who is there and abort again, or leave it"}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	detail := "nothing had been written"
+	if undone != "" {
+		detail = "the positions on " + e.in.To.Name + " are as they were: run " + undone
+	}
+	return nil, e.reach(ctx, stepBody{Step: Aborted, Detail: detail})
+}

@@ -1,0 +1,226 @@
+package migration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/run"
+)
+
+// The types of journal entries; their bodies are specified in docs/formats.md.
+const (
+	entryChecked = "checked"
+	entryStep    = "step"
+	entryReturn  = "return"
+	entryPlan    = "plan"
+	entryBack    = "back"
+	entryEvent   = "event"
+	entryResumed = "resumed"
+	entryKept    = "kept"
+	entryUndone  = "undone"
+)
+
+// checkedBody is what 'create' found.
+type checkedBody struct {
+	Groups   []Pair    `json:"groups"`
+	Findings []Finding `json:"findings"`
+}
+
+// stepBody is a step that was reached.
+type stepBody struct {
+	Step   Step   `json:"step"`
+	Detail string `json:"detail,omitempty"`
+	// Run is the run of an apply, with Applied and FailedBack.
+	Run string `json:"run,omitempty"`
+	// Positions is the checksum of what the groups had committed, with Stopped
+	// (on the source) and FailingBack (on the target).
+	Positions string `json:"positions,omitempty"`
+}
+
+// planBody names a plan that was attached.
+type planBody struct {
+	Attachment string `json:"attachment"`
+	Digest     string `json:"digest"`
+}
+
+// eventBody is an event that is about to be called, or how that went.
+type eventBody struct {
+	// Visit is the number of the entry of the step: a step that is reached again
+	// has its events again.
+	Visit int64 `json:"visit"`
+	EventState
+}
+
+// resumedBody is the first commit of a group on the target.
+type resumedBody struct {
+	Group  string `json:"group"`
+	Detail string `json:"detail"`
+}
+
+// runBody names a run of its own.
+type runBody struct {
+	Run string `json:"run"`
+}
+
+// fold adds an entry to the state.
+func (s *State) fold(e *run.Entry) error {
+	read := func(body any) error {
+		if err := json.Unmarshal(e.Body, body); err != nil {
+			return &run.DamagedError{Run: s.Run, Key: fmt.Sprintf("journal entry %d", e.Seq), Problem: err.Error()}
+		}
+		return nil
+	}
+	switch e.Type {
+	case entryChecked:
+		var b checkedBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.Groups, s.Findings = b.Groups, b.Findings
+	case entryStep:
+		var b stepBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.reach(&b, e)
+	case entryReturn:
+		var b Return
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.goBack(b, e)
+	case entryPlan, entryBack:
+		var b planBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.attached(e.Type, b)
+	case entryEvent:
+		var b eventBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.event(&b, e)
+	case entryResumed:
+		var b resumedBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		s.Resumed[b.Group] = e.Time
+	case entryKept, entryUndone:
+		var b runBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		if e.Type == entryKept {
+			s.KeepRuns, s.kept = append(s.KeepRuns, b.Run), e.Time
+		} else {
+			s.RollbackRun = b.Run
+		}
+	case run.TypeLease:
+	default:
+		return &run.DamagedError{
+			Run: s.Run, Key: fmt.Sprintf("journal entry %d", e.Seq),
+			Problem: fmt.Sprintf("its type %q is not known; a newer kferry may have written it", e.Type),
+		}
+	}
+	return nil
+}
+
+// reach takes a step that was reached.
+func (s *State) reach(b *stepBody, e *run.Entry) {
+	s.Step, s.Since, s.visit = b.Step, e.Time, e.Seq
+	s.Ended = b.Step.Ended()
+	s.Steps = append(s.Steps, Stamp{Step: b.Step, At: e.Time, Fence: e.Fence, Detail: b.Detail})
+	if b.Step == Applied {
+		s.ApplyRun = b.Run
+	}
+	if b.Step == FailedBack {
+		s.BackRun = b.Run
+	}
+	if b.Positions != "" {
+		s.positions = b.Positions
+	}
+}
+
+// goBack takes a return to an earlier step.
+func (s *State) goBack(b Return, e *run.Entry) {
+	b.At = e.Time
+	s.Returns = append(s.Returns, b)
+	s.Step, s.Since, s.visit = b.To, e.Time, e.Seq
+	s.Plan, s.PlanDigest, s.ApplyRun = "", "", ""
+	if b.To == FailingBack {
+		s.Back, s.BackDigest, s.BackRun = "", "", ""
+	}
+	if b.To == Stopping || b.To == FailingBack {
+		s.positions = ""
+	}
+	s.Resumed = map[string]time.Time{}
+}
+
+func (s *State) attached(typ string, b planBody) {
+	if typ == entryBack {
+		s.Back, s.BackDigest = b.Attachment, b.Digest
+		s.backs++
+		return
+	}
+	s.Plan, s.PlanDigest = b.Attachment, b.Digest
+	s.plans++
+}
+
+// event takes how an event went. Only its latest state is kept.
+func (s *State) event(b *eventBody, e *run.Entry) {
+	b.At = e.Time
+	k := eventKey{b.Visit, b.Index}
+	if i, ok := s.events[k]; ok {
+		s.Events[i] = b.EventState
+		return
+	}
+	s.events[k] = len(s.Events)
+	s.Events = append(s.Events, b.EventState)
+}
+
+// outcome returns how an event of the present step went; ok is false when it
+// was not called yet.
+func (s *State) outcome(index int) (EventState, bool) {
+	i, ok := s.events[eventKey{s.visit, index}]
+	if !ok {
+		return EventState{}, false
+	}
+	return s.Events[i], true
+}
+
+// readState reads the journal of a migration.
+func readState(ctx context.Context, r *run.Run) (*State, error) {
+	info := r.Info()
+	s := &State{
+		Type: "migration", FormatVersion: 1, Name: info.Name, Run: info.ID, Created: info.Created,
+		Groups: []Pair{}, Steps: []Stamp{}, Returns: []Return{}, Findings: []Finding{}, Events: []EventState{},
+		Resumed: map[string]time.Time{}, events: map[eventKey]int{},
+	}
+	for _, c := range info.Clusters {
+		k := plan.Cluster{ID: c.ID, Name: c.Name, Bootstrap: slices.Clone(c.Bootstrap)}
+		if c.Role == "source" {
+			s.Source = k
+		} else {
+			s.Target = k
+		}
+	}
+	if _, err := r.Attachment(ctx, attachment, Format, Version, &s.Spec); err != nil {
+		return nil, fmt.Errorf("reading migration %q: %w", info.Name, err)
+	}
+	for e, err := range r.Entries(ctx) {
+		if err == nil {
+			err = s.fold(&e)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading migration %q: %w", info.Name, err)
+		}
+		s.seq = e.Seq
+	}
+	return s, nil
+}

@@ -1,0 +1,396 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
+	"github.com/kferry/kferry/internal/translate"
+)
+
+// stop waits until the application is at rest on the source.
+func (e *engine) stop(ctx context.Context, _ *Outcome) ([]Wait, error) {
+	r, waiting, err := e.rest(ctx, &e.in.From, e.st.sources(), WaitMembers)
+	if err != nil || len(waiting) > 0 {
+		return waiting, err
+	}
+	return nil, e.reach(ctx, stepBody{
+		Step: Stopped, Positions: r.sum,
+		Detail: fmt.Sprintf("%d groups are empty on %s, and their %d positions are final", len(e.st.sources()), e.in.From.Name, r.count),
+	})
+}
+
+// back returns to an earlier step, because the ground has moved.
+func (e *engine) back(ctx context.Context, r Return) error {
+	r.From = e.st.Step
+	return e.put(ctx, entryReturn, r)
+}
+
+// errWoken ends a wait for the copy when the application is back on the source.
+var errWoken = errors.New("the application is back on the source")
+
+// copyAndPlan waits for the copy and makes the plan.
+func (e *engine) copyAndPlan(ctx context.Context, out *Outcome) ([]Wait, error) {
+	if reason, detail, err := e.woken(ctx); err != nil || reason != "" {
+		if err != nil {
+			return nil, err
+		}
+		return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+	}
+	in, err := planInput(&e.in, e.spec(), e.st.Groups)
+	if err != nil {
+		return nil, err
+	}
+	in.Progress = e.planProgress
+	p, look, err := e.await(ctx, in)
+	switch {
+	case errors.Is(err, errWoken):
+		return nil, nil // the reason is journalled
+	case err != nil:
+		return nil, err
+	}
+	out.Plan = p
+	// The plan has read the positions anew.
+	if reason, detail, err := e.woken(ctx); err != nil || reason != "" {
+		if err != nil {
+			return nil, err
+		}
+		return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+	}
+	if held := heldWaits(p, look); len(held) > 0 {
+		return held, nil
+	}
+	if e.st.Step == Stopped {
+		if err := e.reach(ctx, stepBody{Step: Copied, Detail: copiedText(p)}); err != nil || e.in.Until == Copied {
+			return nil, err
+		}
+	}
+	if refused := refusedWaits(p); len(refused) > 0 {
+		return refused, nil
+	}
+	if err := e.attach(ctx, entryPlan, "plan", e.st.plans, p); err != nil {
+		return nil, err
+	}
+	return nil, e.reach(ctx, stepBody{Step: Planned, Detail: planText(p)})
+}
+
+// await builds the plan; with Wait it looks again while something is held,
+// and watches the source meanwhile.
+func (e *engine) await(ctx context.Context, in plan.Input) (*plan.Plan, *plan.Look, error) {
+	if !e.in.Wait {
+		p, err := plan.Build(ctx, in)
+		return p, nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var journal error
+	var last *plan.Look
+	w := plan.WaitInput{
+		// What is waited for besides is looked at in between.
+		Limit: 30 * interval(&e.in, e.spec()), Interval: interval(&e.in, e.spec()), Sleep: e.in.Sleep,
+		Look: func(l *plan.Look) {
+			last = l
+			e.tell(nil, l)
+			reason, detail, err := e.woken(ctx)
+			if err != nil || reason == "" {
+				return // what cannot be read now is read before anything is done
+			}
+			journal = e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+			cancel(errWoken)
+		},
+	}
+	p, _, err := plan.Await(ctx, in, w)
+	if journal != nil {
+		return nil, nil, journal
+	}
+	if errors.Is(context.Cause(ctx), errWoken) {
+		return nil, nil, errWoken
+	}
+	return p, last, err
+}
+
+// attach keeps a plan with the migration. A number at which an earlier process
+// has left a plan that it did not come to journal is passed over.
+func (e *engine) attach(ctx context.Context, typ, word string, have int, p *plan.Plan) error {
+	for n := have + 1; ; n++ {
+		name := fmt.Sprintf("%s-%d", word, n)
+		err := e.run.Attach(ctx, name, plan.Format, plan.Version, p)
+		if errors.Is(err, store.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return e.put(ctx, typ, planBody{Attachment: name, Digest: p.Digest})
+	}
+}
+
+// attached reads a plan that was kept.
+func (e *engine) attached(ctx context.Context, name, digest string) (*plan.Plan, error) {
+	return readPlan(ctx, e.run, name, digest)
+}
+
+func readPlan(ctx context.Context, r *run.Run, name, digest string) (*plan.Plan, error) {
+	p := &plan.Plan{}
+	if _, err := r.Attachment(ctx, name, plan.Format, plan.Version, p); err != nil {
+		return nil, err
+	}
+	p.Digest = digest // what applies or verifies it compares
+	return p, nil
+}
+
+// heldWaits says what is held, per topic.
+func heldWaits(p *plan.Plan, look *plan.Look) []Wait {
+	type key struct{ group, topic string }
+	held := map[key]int{}
+	first := map[key]*plan.Position{}
+	var keys []key
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		for j := range g.Positions {
+			pos := &g.Positions[j]
+			if pos.Outcome != translate.Hold {
+				continue
+			}
+			k := key{g.Name, pos.Topic}
+			if held[k] == 0 {
+				keys, first[k] = append(keys, k), pos
+			}
+			held[k]++
+		}
+	}
+	var out []Wait
+	for _, k := range keys {
+		w := Wait{
+			Kind: WaitCopy, Group: k.group, Topic: k.topic, Remedy: first[k].Hint,
+			Detail: fmt.Sprintf("%d partitions of %s are not copied through to where group %q stands: %s", held[k], k.topic, k.group, first[k].Detail),
+		}
+		if look != nil {
+			for _, t := range look.Troubles {
+				if t.Partition.Topic == k.topic {
+					w.Detail += "; " + string(t.Kind) + ": " + t.Detail
+				}
+			}
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// refusedWaits says which groups of a plan cannot be applied in full, and why.
+func refusedWaits(p *plan.Plan) []Wait {
+	var out []Wait
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		if g.Verdict == plan.VerdictApply || g.Verdict == plan.VerdictPartly || g.Verdict == plan.VerdictNothing {
+			continue
+		}
+		out = append(out, Wait{Kind: WaitPlan, Group: g.Name, Detail: g.Detail, Remedy: g.Hint})
+	}
+	return out
+}
+
+func copiedText(p *plan.Plan) string {
+	return fmt.Sprintf("nothing of %d positions is held", p.Summary.Positions)
+}
+
+func planText(p *plan.Plan) string {
+	s := p.Summary
+	return fmt.Sprintf("%d groups, %d positions: %d new, %d changed, %d as they are, %d deleted", s.Groups, s.Positions, s.New, s.Changed, s.Same, s.Deleted)
+}
+
+// apply commits the plan, all of it or nothing.
+func (e *engine) apply(ctx context.Context, out *Outcome) ([]Wait, error) {
+	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	out.Plan = p
+	begun, err := run.ByPlan(ctx, e.in.Bucket, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	if len(begun) == 0 {
+		reason, detail, err := e.woken(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case reason != "":
+			return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+		}
+		if e.in.Confirm != nil {
+			if err := e.in.Confirm(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+	}
+	rep, err := plan.Apply(ctx, p, e.applyInput(&e.in.From, e.in.To))
+	out.Apply = rep
+	if err != nil && !errors.Is(err, plan.ErrStale) && !errors.Is(err, plan.ErrRun) {
+		return nil, err
+	}
+	if err == nil && rep.Complete() {
+		return nil, e.reach(ctx, stepBody{Step: Applied, Run: rep.Run, Detail: appliedText(rep)})
+	}
+	return e.undoApply(ctx, rep, err)
+}
+
+// applyInput is the same for every apply: S was read a settle time before the
+// plan, and is read again now.
+func (e *engine) applyInput(from *plan.Side, to plan.Side) plan.ApplyInput {
+	return plan.ApplyInput{
+		From: from, To: to, Bucket: e.in.Bucket, AllOrNothing: true, Settle: -1, Stop: e.in.Stop,
+		Tool: e.in.Tool, Command: e.in.Command, Run: e.in.Run, Now: e.in.Now, Progress: e.planProgress,
+	}
+}
+
+func appliedText(rep *plan.Report) string {
+	set, deleted := 0, 0
+	for i := range rep.Groups {
+		set += rep.Groups[i].Set
+		deleted += rep.Groups[i].Deleted
+	}
+	return fmt.Sprintf("run %s: %d positions set, %d deleted, read back", rep.Run, set, deleted)
+}
+
+// undoApply ends an apply that did not do everything: what it has written is
+// taken back, and the migration goes back to where it can go on from. Groups in
+// which an application already reads on the target are left alone.
+func (e *engine) undoApply(ctx context.Context, rep *plan.Report, cause error) ([]Wait, error) {
+	var waiting []Wait
+	reason, detail := reasonStale, "the plan is stale"
+	if cause != nil {
+		detail = cause.Error()
+	}
+	for i := range rep.Groups {
+		g := &rep.Groups[i]
+		switch g.Result {
+		case plan.TakenOver:
+			waiting = append(waiting, Wait{
+				Kind: WaitApply, Group: g.Name, Detail: g.Detail,
+				Remedy: "the application already reads on " + e.in.To.Name + "; stop it there and abort, or leave it and move the other groups by a migration of their own",
+			})
+		case plan.Failed:
+			return nil, fmt.Errorf("applying the plan to group %q: %s", g.Name, g.Detail)
+		case plan.Stale, plan.Refused, plan.TakenBack, plan.Blocked:
+			reason, detail = string(g.Reason), fmt.Sprintf("group %q: %s", g.Name, g.Detail)
+		case plan.Ready, plan.Applied, plan.AlreadyApplied, plan.Unchanged, plan.NotTried, plan.RolledBack:
+		}
+	}
+	if len(waiting) > 0 {
+		return waiting, nil
+	}
+	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	to := Stopped
+	if reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonGroupActive) || reason == string(plan.ReasonNotSettled) {
+		to = Stopping
+	}
+	return nil, e.back(ctx, Return{To: to, Reason: reason, Detail: detail, Rollback: undone})
+}
+
+// rollBack takes back what the runs of a plan have written, and returns the run
+// that did; "" when there was nothing. What cannot be taken back is ErrInUse.
+func (e *engine) rollBack(ctx context.Context, digest string) (string, error) {
+	ids, err := run.ByPlan(ctx, e.in.Bucket, digest)
+	if err != nil || digest == "" || len(ids) == 0 {
+		return "", err
+	}
+	rep, err := plan.Rollback(ctx, ids[len(ids)-1], plan.RollbackInput{
+		To: e.in.To, Bucket: e.in.Bucket, Stop: e.in.Stop, Tool: e.in.Tool, Command: e.in.Command, Run: e.in.Run,
+		Now: e.in.Now, Progress: e.planProgress,
+	})
+	if err != nil {
+		return "", err
+	}
+	var left []string
+	for i := range rep.Groups {
+		if g := &rep.Groups[i]; g.Result != plan.RolledBack && g.Result != plan.Unchanged && g.Result != plan.AlreadyApplied {
+			left = append(left, fmt.Sprintf("group %q: %s", g.Name, g.Detail))
+		}
+	}
+	if len(left) > 0 {
+		return rep.Run, fmt.Errorf("taking back run %s: %w: %s", ids[len(ids)-1], ErrInUse, strings.Join(left, "; "))
+	}
+	if rep.Run != "" {
+		return rep.Run, e.put(ctx, entryUndone, runBody{Run: rep.Run})
+	}
+	return "", nil
+}
+
+// verify looks at positions and proofs once more.
+func (e *engine) verify(ctx context.Context, out *Outcome) ([]Wait, error) {
+	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	v, err := plan.Verify(ctx, p, plan.VerifyInput{From: &e.in.From, To: e.in.To, Bucket: e.in.Bucket, Now: e.in.Now, Progress: e.planProgress})
+	if err != nil {
+		return nil, err
+	}
+	out.Plan, out.Verify = p, v
+	if w := verifyWaits(v); len(w) > 0 {
+		return w, nil
+	}
+	return nil, e.reach(ctx, stepBody{Step: Verified, Detail: verifiedText(v)})
+}
+
+func verifyWaits(v *plan.VerifyReport) []Wait {
+	if v.Right() {
+		return nil
+	}
+	var out []Wait
+	for i := range v.Groups {
+		g := &v.Groups[i]
+		for j := range g.Positions {
+			pos := &g.Positions[j]
+			if pos.Check == plan.AsWritten && pos.Proof != plan.ProofDiffers || pos.Check == plan.MovedOn {
+				continue
+			}
+			detail := fmt.Sprintf("%s/%d is %s, its proof %s", pos.Topic, pos.Partition, pos.Check, pos.Proof)
+			if pos.Detail != "" {
+				detail += ": " + pos.Detail
+			}
+			if len(pos.ProofDetail) > 0 {
+				detail += ": " + strings.Join(pos.ProofDetail, "; ")
+			}
+			out = append(out, Wait{Kind: WaitVerify, Group: g.Name, Topic: pos.Topic, Detail: detail, Remedy: pos.Hint})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, Wait{Kind: WaitVerify, Detail: "verification found differences"})
+	}
+	return out
+}
+
+func verifiedText(v *plan.VerifyReport) string {
+	var parts []string
+	for _, c := range []plan.ProofCheck{plan.ProofHolds, plan.ProofPartly, plan.ProofGone, plan.ProofNone} {
+		if n := v.Proofs[c]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, c))
+		}
+	}
+	text := "every position is as written"
+	if len(parts) > 0 {
+		text += "; proofs: " + strings.Join(parts, ", ")
+	}
+	return text
+}
+
+// move tells where the application is to be started.
+func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
+	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: e.startText()})
+}
+
+func (e *engine) startText() string {
+	names := e.st.targets()
+	slices.Sort(names)
+	return fmt.Sprintf("start %s on %s with bootstrap.servers=%s", strings.Join(names, ", "), e.in.To.Name, strings.Join(e.in.To.Bootstrap, ","))
+}

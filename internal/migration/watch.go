@@ -1,0 +1,199 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/topic"
+)
+
+// watch looks for the first commits of the application on the target. Until
+// there are some, an application that is back on the source takes the
+// positions back.
+func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
+	if err := e.keep(ctx); err != nil {
+		return nil, err
+	}
+	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	out.Plan = p
+	there, err := read(ctx, &e.in.To, e.st.targets())
+	if err != nil {
+		return nil, err
+	}
+	ends, err := e.ends(ctx, there)
+	if err != nil {
+		return nil, err
+	}
+	var waiting []Wait
+	live := false
+	for _, name := range e.st.targets() {
+		if _, ok := e.st.Resumed[name]; ok {
+			live = true
+			continue
+		}
+		a := arrival(p.Group(name), there.groups[name], ends)
+		live = live || a.members > 0 || a.committed
+		switch {
+		case a.behind != "":
+			waiting = append(waiting, Wait{
+				Kind: WaitVerify, Group: name, Detail: a.behind,
+				Remedy: "something else has put the group back; kferry verify shows it, and whether MirrorMaker 2 writes positions (sync.group.offsets.enabled)",
+			})
+		case a.committed || a.members > 0 && a.nothing:
+			if err := e.put(ctx, entryResumed, resumedBody{Group: name, Detail: a.detail}); err != nil {
+				return nil, err
+			}
+		default:
+			waiting = append(waiting, Wait{Kind: WaitFirstCommit, Group: name, Detail: a.detail, Remedy: e.startText()})
+		}
+	}
+	back, err := e.sourceBack(ctx, live)
+	if err != nil || back == nil && e.st.Step != Moved && e.st.Step != Resumed {
+		return nil, err
+	}
+	if back != nil {
+		waiting = append(waiting, *back)
+	}
+	return e.arrive(ctx, waiting)
+}
+
+// arrive journals how far the watching has come.
+func (e *engine) arrive(ctx context.Context, waiting []Wait) ([]Wait, error) {
+	switch {
+	case len(e.st.Resumed) > 0 && e.st.Step == Moved:
+		return nil, e.reach(ctx, stepBody{Step: Resumed, Detail: fmt.Sprintf("%d of %d groups", len(e.st.Resumed), len(e.st.targets()))})
+	case len(waiting) > 0:
+		return waiting, nil
+	}
+	return nil, e.reach(ctx, stepBody{Step: Across, Detail: fmt.Sprintf("all %d groups have gone on on %s", len(e.st.targets()), e.in.To.Name)})
+}
+
+// sourceBack looks whether the application runs on the source again. While
+// nobody has begun on the target its positions there are taken back, and the
+// migration waits for it to stop once more; after that it can only be said.
+func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
+	reason, detail, err := e.woken(ctx)
+	if err != nil || reason == "" {
+		return nil, err
+	}
+	if live {
+		return &Wait{
+			Kind: WaitBoth, Detail: "the application is on both sides: " + detail,
+			Remedy: "stop it on " + e.in.From.Name + "; what it reads there, it or its other half reads again on " + e.in.To.Name,
+		}, nil
+	}
+	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail, Rollback: undone})
+}
+
+// arrived is how far one group has come on the target.
+type arrived struct {
+	members int
+	// committed: some position is further than planned, or there is one more.
+	committed bool
+	// nothing: there is nothing to read from where the group stands.
+	nothing bool
+	// behind says which position is before the one that was planned, or gone.
+	behind string
+	detail string
+}
+
+// arrival compares a group of the target with its plan.
+func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) arrived {
+	a := arrived{members: len(now.Group.Members), nothing: true}
+	planned := map[topic.Partition]bool{}
+	lag := int64(0)
+	if g != nil {
+		for i := range g.Positions {
+			pos := &g.Positions[i]
+			tp := pos.Target()
+			planned[tp] = true
+			if pos.After == nil {
+				continue
+			}
+			at, ok := now.Positions[tp]
+			switch {
+			case !ok:
+				a.behind = fmt.Sprintf("%s has no position any more, and was put at %d", tp, pos.After.Offset)
+				continue
+			case at.Offset < pos.After.Offset:
+				a.behind = fmt.Sprintf("%s stands at %d, before %d where it was put", tp, at.Offset, pos.After.Offset)
+			case at.Offset > pos.After.Offset:
+				a.committed = true
+			}
+			if end, ok := ends[tp]; ok && end > at.Offset {
+				a.nothing, lag = false, lag+end-at.Offset
+			}
+		}
+	}
+	for tp := range now.Positions {
+		if !planned[tp] {
+			a.committed = true
+		}
+	}
+	a.detail = fmt.Sprintf("%s, %d members, %d records to read, no commit yet", now.Group.State, a.members, lag)
+	if a.committed {
+		a.detail = fmt.Sprintf("%s, %d members, %d records to read", now.Group.State, a.members, lag)
+	}
+	return a
+}
+
+// ends reads the ends of the partitions on which the groups have positions.
+func (e *engine) ends(ctx context.Context, r *reading) (map[topic.Partition]int64, error) {
+	parts := map[topic.Partition]bool{}
+	for _, g := range r.groups {
+		for tp := range g.Positions {
+			parts[tp] = true
+		}
+	}
+	var list []topic.Partition
+	for tp := range parts {
+		list = append(list, tp)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	bounds, err := e.in.To.Log.Bounds(ctx, list)
+	if err != nil {
+		return nil, fmt.Errorf("reading the ends of partitions of %s: %w", e.in.To.Name, err)
+	}
+	out := map[topic.Partition]int64{}
+	for tp, b := range bounds {
+		if b.Err == nil {
+			out[tp] = b.End
+		}
+	}
+	return out, nil
+}
+
+// leaves is when a static member leaves at the latest, as far as it is known.
+func (e *engine) leaves(g group.Reading, m group.Member) *time.Time {
+	if m.InstanceID == "" {
+		return nil
+	}
+	s, ok := e.in.From.Topics.(sessions)
+	if !ok {
+		return nil
+	}
+	d, known := s.LongestSession(g.Group.Kind == group.Consumer)
+	if !known {
+		return nil
+	}
+	at := g.At.Add(d)
+	return &at
+}
+
+// sessions is the optional ability of a cluster to say how long a member may
+// stay silent at most before it is put out of its group.
+type sessions interface {
+	LongestSession(consumerProtocol bool) (time.Duration, bool)
+}
