@@ -70,7 +70,7 @@ func (e *engine) mayAbort(ctx context.Context) error {
 
 // abort takes back what the plan has written.
 func (e *engine) abort(ctx context.Context, _ *Outcome) ([]Wait, error) {
-	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	undone, err := e.rollBack(ctx, &e.in.To, e.st.PlanDigest)
 	if errors.Is(err, ErrInUse) {
 		return []Wait{{Kind: WaitApply, Detail: err.Error(), Remedy: "what could be taken back is; stop who is there and abort again, or leave it"}}, nil
 	}

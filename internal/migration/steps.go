@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kferry/kferry/internal/plan"
@@ -237,7 +236,7 @@ func (e *engine) apply(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if err == nil && rep.Complete() {
 		return nil, e.reach(ctx, stepBody{Step: Applied, Run: rep.Run, Detail: appliedText(rep)})
 	}
-	return e.undoApply(ctx, rep, err)
+	return e.undo(ctx, rep, err, undoing{side: &e.in.To, digest: e.st.PlanDigest, to: Stopped, unsettled: Stopping})
 }
 
 // applyInput is the same for every apply: S was read a settle time before the
@@ -258,10 +257,20 @@ func appliedText(rep *plan.Report) string {
 	return fmt.Sprintf("run %s: %d positions set, %d deleted, read back", rep.Run, set, deleted)
 }
 
-// undoApply ends an apply that did not do everything: what it has written is
+// undoing says whose apply is undone, and where the migration goes then.
+type undoing struct {
+	// side was written to, by the plan of that digest.
+	side   *plan.Side
+	digest string
+	// to is the step to go back to when something else was in the way than the
+	// application itself; else it is unsettled.
+	to, unsettled Step
+}
+
+// undo ends an apply that did not do everything: what it has written is
 // taken back, and the migration goes back to where it can go on from. Groups in
-// which an application already reads on the target are left alone.
-func (e *engine) undoApply(ctx context.Context, rep *plan.Report, cause error) ([]Wait, error) {
+// which an application already reads are left alone.
+func (e *engine) undo(ctx context.Context, rep *plan.Report, cause error, u undoing) ([]Wait, error) {
 	var waiting []Wait
 	reason, detail := reasonStale, "the plan is stale"
 	if cause != nil {
@@ -273,7 +282,7 @@ func (e *engine) undoApply(ctx context.Context, rep *plan.Report, cause error) (
 		case plan.TakenOver:
 			waiting = append(waiting, Wait{
 				Kind: WaitApply, Group: g.Name, Detail: g.Detail,
-				Remedy: "the application already reads on " + e.in.To.Name + "; stop it there and abort, or leave it and move the other groups by a migration of their own",
+				Remedy: "the application already reads on " + u.side.Name + "; stop it there, or leave it and move the other groups by a migration of their own",
 			})
 		case plan.Failed:
 			return nil, fmt.Errorf("applying the plan to group %q: %s", g.Name, g.Detail)
@@ -285,26 +294,27 @@ func (e *engine) undoApply(ctx context.Context, rep *plan.Report, cause error) (
 	if len(waiting) > 0 {
 		return waiting, nil
 	}
-	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	undone, err := e.rollBack(ctx, u.side, u.digest)
 	if err != nil {
 		return nil, err
 	}
-	to := Stopped
+	to := u.to
 	if reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonGroupActive) || reason == string(plan.ReasonNotSettled) {
-		to = Stopping
+		to = u.unsettled
 	}
 	return nil, e.back(ctx, Return{To: to, Reason: reason, Detail: detail, Rollback: undone})
 }
 
-// rollBack takes back what the runs of a plan have written, and returns the run
-// that did; "" when there was nothing. What cannot be taken back is ErrInUse.
-func (e *engine) rollBack(ctx context.Context, digest string) (string, error) {
+// rollBack takes back what the runs of a plan have written on a side, and
+// returns the run that did; "" when there was nothing. What cannot be taken
+// back is ErrInUse.
+func (e *engine) rollBack(ctx context.Context, side *plan.Side, digest string) (string, error) {
 	ids, err := run.ByPlan(ctx, e.in.Bucket, digest)
 	if err != nil || digest == "" || len(ids) == 0 {
 		return "", err
 	}
 	rep, err := plan.Rollback(ctx, ids[len(ids)-1], plan.RollbackInput{
-		To: e.in.To, Bucket: e.in.Bucket, Stop: e.in.Stop, Tool: e.in.Tool, Command: e.in.Command, Run: e.in.Run,
+		To: *side, Bucket: e.in.Bucket, Stop: e.in.Stop, Tool: e.in.Tool, Command: e.in.Command, Run: e.in.Run,
 		Now: e.in.Now, Progress: e.planProgress,
 	})
 	if err != nil {
@@ -389,8 +399,9 @@ func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: e.startText()})
 }
 
-func (e *engine) startText() string {
-	names := e.st.targets()
-	slices.Sort(names)
-	return fmt.Sprintf("start %s on %s with bootstrap.servers=%s", strings.Join(names, ", "), e.in.To.Name, strings.Join(e.in.To.Bootstrap, ","))
+func (e *engine) startText() string { return startText(e.st.targets(), &e.in.To) }
+
+// startText says what is to be started where.
+func startText(groups []string, on *plan.Side) string {
+	return fmt.Sprintf("start %s on %s with bootstrap.servers=%s", strings.Join(groups, ", "), on.Name, strings.Join(on.Bootstrap, ","))
 }

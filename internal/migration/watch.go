@@ -88,7 +88,7 @@ func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
 			Remedy: "stop it on " + e.in.From.Name + "; what it reads there, it or its other half reads again on " + e.in.To.Name,
 		}, nil
 	}
-	undone, err := e.rollBack(ctx, e.st.PlanDigest)
+	undone, err := e.rollBack(ctx, &e.in.To, e.st.PlanDigest)
 	if err != nil {
 		return nil, err
 	}
