@@ -19,6 +19,9 @@ const (
 	AcceptLoss         = "loss"
 	AcceptRewind       = "rewind"
 	AcceptPartialGroup = "partial-group"
+	// AcceptOverwrite lets positions be replaced that the group has on the target
+	// already.
+	AcceptOverwrite = "overwrite"
 )
 
 // Migration moves one application, which is one or several consumer groups,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
@@ -69,7 +71,7 @@ func (e *engine) copyAndPlan(ctx context.Context, out *Outcome) ([]Wait, error) 
 			return nil, err
 		}
 	}
-	if refused := refusedWaits(p); len(refused) > 0 {
+	if refused := append(refusedWaits(p), e.foreignWaits(p)...); len(refused) > 0 {
 		return refused, nil
 	}
 	if err := e.attach(ctx, entryPlan, "plan", e.st.plans, p); err != nil {
@@ -192,6 +194,38 @@ func refusedWaits(p *plan.Plan) []Wait {
 		out = append(out, Wait{Kind: WaitPlan, Group: g.Name, Detail: g.Detail, Remedy: g.Hint})
 	}
 	return out
+}
+
+// foreignWaits are groups that have positions on the target already which the
+// plan would replace. They may be those of the application itself, started
+// there before its time; so they are only replaced when the user has said so.
+// What MirrorMaker 2 has put there is the copy of an older position.
+func (e *engine) foreignWaits(p *plan.Plan) []Wait {
+	if slices.Contains(e.spec().Accept, api.AcceptOverwrite) {
+		return nil
+	}
+	var out []Wait
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		for j := range g.Positions {
+			if pos := &g.Positions[j]; Foreign(pos) {
+				out = append(out, Wait{
+					Kind: WaitPlan, Group: g.Name, Topic: pos.Topic,
+					Detail: fmt.Sprintf("group %q has a position of its own on %s: %d on %s", g.Name, e.in.To.Name, pos.Before.Offset, pos.Target()),
+					Remedy: "if that is the application, started there before its time, look at what it has read; kferry group delete removes the group there, and --accept-overwrite of a new migration replaces its positions",
+				})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Foreign reports whether a position of the target group is there already, is
+// another one than planned, and was not put there by MirrorMaker 2.
+func Foreign(pos *plan.Position) bool {
+	return pos.Before != nil && (pos.Action == plan.Change || pos.Action == plan.Delete) &&
+		(pos.MirrorMaker == nil || !pos.MirrorMaker.Synced)
 }
 
 func copiedText(p *plan.Plan) string {

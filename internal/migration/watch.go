@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -82,13 +83,17 @@ func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
 	if err != nil || reason == "" {
 		return nil, err
 	}
+	both := &Wait{
+		Kind: WaitBoth, Detail: "the application is on both sides: " + detail,
+		Remedy: "stop it on " + e.in.From.Name + "; what it reads there, it or its other half reads again on " + e.in.To.Name,
+	}
 	if live {
-		return &Wait{
-			Kind: WaitBoth, Detail: "the application is on both sides: " + detail,
-			Remedy: "stop it on " + e.in.From.Name + "; what it reads there, it or its other half reads again on " + e.in.To.Name,
-		}, nil
+		return both, nil
 	}
 	undone, err := e.rollBack(ctx, &e.in.To, e.st.PlanDigest)
+	if errors.Is(err, ErrInUse) {
+		return both, nil // it began there just now
+	}
 	if err != nil {
 		return nil, err
 	}
