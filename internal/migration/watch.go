@@ -27,7 +27,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	ends, err := e.ends(ctx, there)
+	to, err := ends(ctx, &e.in.To, there)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 			live = true
 			continue
 		}
-		a := arrival(p.Group(name), there.groups[name], ends)
+		a := arrival(p.Group(name), there.groups[name], to)
 		live = live || a.members > 0 || a.committed
 		switch {
 		case a.behind != "":
@@ -46,7 +46,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 				Kind: WaitVerify, Group: name, Detail: a.behind,
 				Remedy: "something else has put the group back; kferry verify shows it, and whether MirrorMaker 2 writes positions (sync.group.offsets.enabled)",
 			})
-		case a.committed || a.members > 0 && a.nothing:
+		case a.here():
 			if err := e.put(ctx, entryResumed, resumedBody{Group: name, Detail: a.detail}); err != nil {
 				return nil, err
 			}
@@ -112,6 +112,10 @@ type arrived struct {
 	detail string
 }
 
+// here reports whether the group has gone on: by a commit, or, where there is
+// nothing to read and so nothing to commit, by its members.
+func (a *arrived) here() bool { return a.committed || a.members > 0 && a.nothing }
+
 // arrival compares a group of the target with its plan.
 func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) arrived {
 	a := arrived{members: len(now.Group.Members), nothing: true}
@@ -152,8 +156,9 @@ func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) a
 	return a
 }
 
-// ends reads the ends of the partitions on which the groups have positions.
-func (e *engine) ends(ctx context.Context, r *reading) (map[topic.Partition]int64, error) {
+// ends reads the ends of the partitions on which groups of a side have
+// positions.
+func ends(ctx context.Context, side *plan.Side, r *reading) (map[topic.Partition]int64, error) {
 	parts := map[topic.Partition]bool{}
 	for _, g := range r.groups {
 		for tp := range g.Positions {
@@ -167,9 +172,9 @@ func (e *engine) ends(ctx context.Context, r *reading) (map[topic.Partition]int6
 	if len(list) == 0 {
 		return nil, nil
 	}
-	bounds, err := e.in.To.Log.Bounds(ctx, list)
+	bounds, err := side.Log.Bounds(ctx, list)
 	if err != nil {
-		return nil, fmt.Errorf("reading the ends of partitions of %s: %w", e.in.To.Name, err)
+		return nil, fmt.Errorf("reading the ends of partitions of %s: %w", side.Name, err)
 	}
 	out := map[topic.Partition]int64{}
 	for tp, b := range bounds {
