@@ -50,6 +50,7 @@ type Cluster struct {
 	admin    *kadm.Client
 	versions Versions
 	meta     metadata
+	settings settings
 	stats    *counters
 }
 
