@@ -49,8 +49,8 @@ type Client struct {
 	batch        int
 
 	mu       sync.Mutex
-	versions map[int32]map[int16]int16 // per broker: request key, highest version
-	topics   *Completeness             // what positions() may have left out, once known
+	versions map[int32]map[int16]span // per broker and request key
+	topics   *Completeness            // what positions() may have left out, once known
 }
 
 // New returns a client for the groups of the cluster behind conn, which stays
@@ -61,7 +61,7 @@ func New(conn Connection, opts *Options) *Client {
 		timeout:      defaultRequestTimeout,
 		unstableWait: defaultUnstableWait,
 		batch:        defaultBatch,
-		versions:     make(map[int32]map[int16]int16),
+		versions:     make(map[int32]map[int16]span),
 	}
 	if opts == nil {
 		return c
@@ -82,9 +82,20 @@ func New(conn Connection, opts *Options) *Client {
 // that died is waited out that long before anything is undone.
 func (c *Client) RequestTimeout() time.Duration { return c.timeout }
 
+// span are the versions of a request that a broker takes.
+type span struct{ lowest, highest int16 }
+
 // speaks returns the highest version of a request that a broker knows, -1 if
-// none. A broker is asked once (ApiVersions, KIP-35).
+// none.
 func (c *Client) speaks(ctx context.Context, node int32, key kmsg.Key) (int16, error) {
+	v, err := c.span(ctx, node, key)
+	return v.highest, err
+}
+
+// span returns the versions of a request that a broker takes, both -1 if it
+// does not know the request. A broker is asked once (ApiVersions, KIP-35).
+func (c *Client) span(ctx context.Context, node int32, key kmsg.Key) (span, error) {
+	none := span{-1, -1}
 	c.mu.Lock()
 	known, ok := c.versions[node]
 	c.mu.Unlock()
@@ -93,14 +104,14 @@ func (c *Client) speaks(ctx context.Context, node int32, key kmsg.Key) (int16, e
 		req.ClientSoftwareName, req.ClientSoftwareVersion = "kferry", "unknown"
 		resp, err := ask[*kmsg.ApiVersionsResponse](ctx, c, node, req)
 		if err != nil {
-			return -1, err
+			return none, err
 		}
 		if err := codeError(resp.ErrorCode); err != nil {
-			return -1, err
+			return none, err
 		}
-		known = make(map[int16]int16, len(resp.ApiKeys))
+		known = make(map[int16]span, len(resp.ApiKeys))
 		for _, k := range resp.ApiKeys {
-			known[k.ApiKey] = k.MaxVersion
+			known[k.ApiKey] = span{k.MinVersion, k.MaxVersion}
 		}
 		c.mu.Lock()
 		c.versions[node] = known
@@ -109,7 +120,7 @@ func (c *Client) speaks(ctx context.Context, node int32, key kmsg.Key) (int16, e
 	if v, ok := known[key.Int16()]; ok {
 		return v, nil
 	}
-	return -1, nil
+	return none, nil
 }
 
 // forget drops what is known of a broker's versions: it was replaced.

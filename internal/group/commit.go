@@ -37,6 +37,15 @@ const (
 // While the coordinator moves or loads its groups, Commit asks again, for up to
 // the request time-out in all.
 func (c *Client) Commit(ctx context.Context, group string, ps []position.Position) (map[topic.Partition]error, error) {
+	return c.commit(ctx, ps, write{
+		group: group, max: maxOffsetCommit,
+		request: func() kmsg.Request { return commitRequest(group, ps) },
+	})
+}
+
+// commit sends an OffsetCommit of either kind.
+func (c *Client) commit(ctx context.Context, ps []position.Position, w write) (map[topic.Partition]error, error) {
+	group := w.group
 	if len(ps) == 0 {
 		return map[topic.Partition]error{}, nil
 	}
@@ -47,18 +56,15 @@ func (c *Client) Commit(ctx context.Context, group string, ps []position.Positio
 	for _, p := range ps {
 		parts = append(parts, p.Partition)
 	}
-	resp, err := c.send(ctx, write{
-		group: group, max: maxOffsetCommit,
-		request:  func() kmsg.Request { return commitRequest(group, ps) },
-		harmless: func() kmsg.Request { return kmsg.NewPtrOffsetCommitRequest() },
-		judge: func(r kmsg.Response) verdict {
-			codes := make([]int16, 0, len(ps))
-			for _, code := range commitCodes(r) {
-				codes = append(codes, code)
-			}
-			return judgeCodes(codes)
-		},
-	})
+	w.harmless = func() kmsg.Request { return kmsg.NewPtrOffsetCommitRequest() }
+	w.judge = func(r kmsg.Response) verdict {
+		codes := make([]int16, 0, len(ps))
+		for _, code := range commitCodes(r) {
+			codes = append(codes, code)
+		}
+		return judgeCodes(codes)
+	}
+	resp, err := c.send(ctx, w)
 	if err != nil {
 		return everyPart(parts, err), c.wrap(committing, group, err)
 	}
@@ -332,6 +338,8 @@ func hint(err error) string {
 		return "stop the consumers of the group first; static members stay until their session time-out"
 	case errors.Is(err, ErrUnanswered):
 		return "read the group again before doing anything else"
+	case errors.Is(err, ErrNoKeep):
+		return "commit without a time, and see to it that consumers start before the brokers forget the positions"
 	case errors.Is(err, kerr.OffsetMetadataTooLarge):
 		return "the broker's offset.metadata.max.bytes is below the length of the metadata"
 	case errors.Is(err, kerr.GroupIDNotFound):

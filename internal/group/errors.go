@@ -26,6 +26,8 @@ var (
 	ErrUnstable = errors.New("pending transactional commits")
 	// ErrNoShare: the brokers do not know share groups, or have them off.
 	ErrNoShare = errors.New("share groups are not known")
+	// ErrNoKeep: a broker takes no commit that says for how long it is kept.
+	ErrNoKeep = errors.New("the brokers take no commit with a time of its own")
 	// ErrInput: what was to be written contradicts itself; nothing was sent.
 	ErrInput = errors.New("contradictory positions")
 )

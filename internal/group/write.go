@@ -26,6 +26,8 @@ type write struct {
 	// sets versions in them. harmless changes nothing wherever it arrives.
 	request, harmless func() kmsg.Request
 	judge             func(kmsg.Response) verdict
+	// fit refuses a broker that cannot take the write; nil takes any.
+	fit func(ctx context.Context, node int32) error
 }
 
 // send finds the coordinator and sends the write to it. It is sent again only
@@ -43,6 +45,16 @@ func (c *Client) send(ctx context.Context, w write) (kmsg.Response, error) {
 		node, err := c.coordinator(ctx, w.group)
 		if err != nil {
 			return nil, kindError(errors.Join(err, last), w.group, "DESCRIBE")
+		}
+		if w.fit != nil {
+			err := w.fit(ctx, node)
+			if err != nil && !errors.Is(err, ErrNoKeep) && (transient(err) || unclear(err)) && p.wait(ctx) {
+				last = err
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 		req := &once{Request: w.request(), harmless: w.harmless(), max: w.max}
 		resp, err := c.conn.Client().Broker(int(node)).Request(ctx, req)
