@@ -18,6 +18,9 @@ import (
 // five deep.
 const maxDepth = 64
 
+// secondDocument is the message about more than one document in a file.
+const secondDocument = "a second document begins here"
+
 // parse returns the one document of a file; nil for an empty one.
 func parse(file string, data []byte) (body ast.Node, problem *Problem) {
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
@@ -91,7 +94,7 @@ func oneDocument(file string, f *ast.File) (ast.Node, *Problem) {
 		if tk == nil {
 			tk = docs[1].Body.GetToken()
 		}
-		return nil, at(file, tk, "a second document begins here", "one file has one document: delete the ---, or make it a file of its own")
+		return nil, at(file, tk, secondDocument, "one file has one document: delete the ---, or make it a file of its own")
 	}
 	return docs[0].Body, nil
 }

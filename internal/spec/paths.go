@@ -41,11 +41,30 @@ func (r resolver) security(s *api.Security) {
 		r.path(&s.TLS.Cert)
 		r.path(&s.TLS.Key)
 	}
-	if ref := s.PasswordFrom; ref != nil {
-		r.path(&ref.File)
-		// A program without a slash is looked for in $PATH.
-		if len(ref.Exec) > 0 && strings.Contains(ref.Exec[0], "/") {
-			r.path(&ref.Exec[0])
+	if s.PasswordFrom != nil {
+		r.secret(s.PasswordFrom)
+	}
+}
+
+func (r resolver) secret(ref *api.SecretRef) {
+	r.path(&ref.File)
+	r.program(ref.Exec)
+}
+
+// program resolves the first of a program and its arguments. One without a
+// slash is looked for in $PATH.
+func (r resolver) program(argv []string) {
+	if len(argv) > 0 && strings.Contains(argv[0], "/") {
+		r.path(&argv[0])
+	}
+}
+
+func (r resolver) migration(m *api.Migration) {
+	for i := range m.Events {
+		e := &m.Events[i]
+		r.program(e.Command)
+		if e.Webhook != nil && e.Webhook.TokenFrom != nil {
+			r.secret(e.Webhook.TokenFrom)
 		}
 	}
 }

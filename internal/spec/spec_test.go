@@ -18,7 +18,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // TestGolden reads every file of testdata and compares what is said about it.
-// Files that begin with "route" are route files.
+// Files that begin with "route" are route files, those that begin with
+// "migration" or "fleet" have migrations.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.yaml"))
@@ -33,9 +34,12 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			name := filepath.Base(file)
-			if strings.HasPrefix(name, "route") {
+			switch kind, _, _ := strings.Cut(strings.TrimSuffix(name, ".yaml"), "-"); kind {
+			case "route":
 				_, err = spec.ReadRoute(name, data)
-			} else {
+			case "migration", "fleet":
+				_, err = spec.ReadMigrations(name, data)
+			default:
 				_, err = spec.ReadConfig(name, data)
 			}
 			got := "ok\n"
