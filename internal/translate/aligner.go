@@ -40,6 +40,8 @@ type aligner struct {
 	seen []*frame
 	// near: only places that are likely are looked at.
 	near bool
+	// others: the mover is not alone on the target any more.
+	others bool
 	// known are copies whose originals were found, by position: guesses start
 	// from them.
 	known []copied
@@ -73,8 +75,7 @@ func (a *aligner) dense() bool {
 func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
 		source: source, low: low, high: high, left: -1, whole: a.by.time == timeExact,
-		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil,
-		dense: a.dense(), timed: a.by.time == timeExact, disorder: a.disorder,
+		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil && !a.others,
 	}
 	if a.syncs != nil {
 		f.fixed, f.syncs = a.syncs.at, a.syncs

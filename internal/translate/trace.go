@@ -16,6 +16,9 @@ type origin struct {
 	// loose: h is neither certain nor in step with the copies beside it, so that
 	// this may as well be a copy of a record like it in another pass.
 	loose bool
+	// alike: others like the original stand around it, and records on both sides
+	// do not pair off one to one between two that are like no other.
+	alike bool
 	// maybe: h is below 0, and yet this may be a copy of a record from least to
 	// most that the source has forgotten.
 	maybe bool
