@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ type applier struct {
 	in     ApplyInput
 	digest string
 	todo   map[string]*Group // those that the plan would write
+	// keep is the time for which positions are kept; 0 leaves it to the cluster.
+	keep time.Duration
 }
 
 func (a *applier) error(kind error, detail, hint string) error {
@@ -98,15 +101,15 @@ func (a *applier) begin() error {
 			return a.error(ErrForeign, "the source is "+err.Error(), "name the cluster that the plan was made for, or plan again")
 		}
 	}
-	a.todo = map[string]*Group{}
+	if in.Keep != 0 && !keepable(in.Keep) {
+		return a.error(ErrInput, keepText, "")
+	}
 	for i := range p.Groups {
-		if g := &p.Groups[i]; g.Applicable() {
-			if g.Target.Unread {
-				return a.error(ErrInput, "the plan was made for translation only, without looking at the target's groups", "plan again with kferry plan")
-			}
-			a.todo[g.Name] = g
+		if g := &p.Groups[i]; g.Applicable() && g.Target.Unread {
+			return a.error(ErrInput, "the plan was made for translation only, without looking at the target's groups", "plan again with kferry plan")
 		}
 	}
+	a.choose(cmp.Or(in.Keep, p.Options.Keep()))
 	return nil
 }
 
@@ -121,8 +124,12 @@ func foreign(pinned Cluster, s *Side) error {
 // open finds the run of the plan, or creates it. done: there is nothing to do.
 func (a *applier) open(ctx context.Context) (done bool, err error) {
 	last, done, err := a.find(ctx)
-	if err != nil || done || last != "" && !a.in.Again {
+	if err != nil || done {
 		return done, err
+	}
+	// A cluster that cannot keep positions is found before there is a run.
+	if err := a.readyToKeep(ctx); err != nil || last != "" && !a.in.Again {
+		return false, err
 	}
 	return false, a.create(ctx, last)
 }
@@ -140,6 +147,9 @@ func (a *applier) find(ctx context.Context) (last string, done bool, err error) 
 	}
 	if a.history, err = replay(ctx, a.run); err != nil {
 		return last, false, err
+	}
+	if a.in.Keep == 0 && !a.in.Again && a.history.keep > 0 {
+		a.choose(a.history.keep) // as the run has begun
 	}
 	switch {
 	case a.in.Again:
@@ -232,7 +242,7 @@ func (a *applier) reportRest() {
 		g := &a.plan.Groups[i]
 		switch {
 		case have[g.Name]:
-		case g.Applicable():
+		case a.todo[g.Name] != nil:
 			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: NotTried, Detail: why})
 		case g.Verdict == VerdictNothing:
 			a.report.Groups = append(a.report.Groups, GroupReport{Name: g.Name, Result: Unchanged})

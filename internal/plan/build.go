@@ -34,7 +34,7 @@ func prepare(ctx context.Context, in Input) (*builder, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints,
+		b.keepReady, b.chooseGroups, b.readSource, b.findMirror, b.readTopics, b.readKinds, b.readTarget, b.lookAhead, b.readCheckpoints,
 		b.joinUneven, b.translate, b.joinForeign, b.readStreams,
 	} {
 		if err := step(ctx); err != nil {
@@ -42,6 +42,9 @@ func prepare(ctx context.Context, in Input) (*builder, error) {
 		}
 	}
 	b.judge()
+	if err := b.noteExpiry(ctx); err != nil {
+		return nil, err
+	}
 	b.nearGroups(ctx, in.From, func(g *Group) []string {
 		var names []string
 		for _, s := range g.Sources {
@@ -115,7 +118,7 @@ func (b *builder) begin() error {
 	b.plan.Options = Options{
 		Evidence: evidence, Header: in.Translate.Header, Encoding: in.Translate.Encoding, Quick: in.Translate.Quick,
 		CopyComplete: in.Translate.CopyComplete, SettleMS: settle.Milliseconds(), Accept: in.Accept,
-		MirrorAlias: in.Mirror.Alias,
+		MirrorAlias: in.Mirror.Alias, KeepMS: in.Keep.Milliseconds(),
 	}
 	bad := func(why string) error {
 		return &Error{Op: "planning", Object: "the move", Err: fmt.Errorf("%w: %s", ErrInput, why)}
@@ -129,6 +132,8 @@ func (b *builder) begin() error {
 		return bad("without a source the positions must be given")
 	case in.AsGiven && in.Given == nil:
 		return bad("no positions are given")
+	case in.Keep != 0 && !keepable(in.Keep):
+		return bad(keepText)
 	case in.AsGiven && in.From != nil:
 		return bad("positions that are committed as given need no source")
 	}

@@ -96,7 +96,16 @@ func (w *writer) do(ctx context.Context, t task, now group.Reading) (GroupReport
 		return w.unknown(&t, sent, err), nil
 	}
 	switch st {
+	case asBoth:
+		if sent.err != nil {
+			return w.notTaken(ctx, &t, sent)
+		}
+		return w.after(ctx, t, r)
 	case asAfter:
+		if sent.err != nil && (len(sent.problems) > 0 || t.unseen(w.maxCommit)) && t.keepsSome() {
+			detail := fmt.Sprintf("the broker took only a part of the change: %v", sent.cause())
+			return w.takeBack(ctx, t, ReasonPartTaken, detail, sent.problems)
+		}
 		return w.after(ctx, t, r)
 	case asBefore:
 		return w.notTaken(ctx, &t, sent)
@@ -203,7 +212,7 @@ func (w *writer) stillStopped(ctx context.Context, name string, s *sent) bool {
 // ambiguous reports whether a request may still be carried out after this
 // answer. An error that is not known for certain to be a refusal is.
 func ambiguous(err error) bool {
-	for _, certain := range []error{group.ErrActive, group.ErrAuth, group.ErrAbsent, group.ErrInput, group.ErrUnstable, group.ErrNoShare} {
+	for _, certain := range []error{group.ErrActive, group.ErrAuth, group.ErrAbsent, group.ErrInput, group.ErrUnstable, group.ErrNoShare, group.ErrNoKeep} {
 		if errors.Is(err, certain) {
 			return false
 		}
@@ -274,6 +283,10 @@ func (w *writer) notTaken(ctx context.Context, t *task, s *sent) (GroupReport, e
 		Name: t.Group, Result: Refused, Reason: ReasonNotTaken, Detail: fmt.Sprintf("nothing was changed: %v", s.cause()),
 		Problems: s.problems, Err: s.err,
 	}
+	if s.ambiguous && t.keepsSome() {
+		rep.Detail = fmt.Sprintf("the positions are as they were; whether the cluster keeps them now is not known: %v", s.cause())
+		rep.Hint = "run the same command again: it commits them once more"
+	}
 	switch {
 	case errors.Is(s.err, group.ErrActive):
 		rep.Reason, rep.Hint = ReasonGroupActive, "stop the application on the target, and apply again"
@@ -318,6 +331,9 @@ func (w *writer) takeBack(ctx context.Context, t task, reason Reason, detail str
 		return w.unknown(&t, &sent{}, err), nil
 	}
 	st, odd := back.stands(r)
+	if st == asBoth {
+		st = asAfter
+	}
 	switch {
 	case st == strange || st != asAfter && !r.Group.Stopped():
 		return w.leave(ctx, &t, slices.Concat(problems, odd), detail+"; it could not be taken back, because the group is in use by now")

@@ -39,6 +39,10 @@ type Input struct {
 	// looking at, Apply refuses it.
 	TranslateOnly bool
 
+	// Keep commits positions so that they are kept for that long at least; 0
+	// leaves that to the cluster.
+	Keep time.Duration
+
 	Translate translate.Options
 	// Mirror says what the user knows of MirrorMaker 2; Translate.Syncs is
 	// filled by Build.
@@ -64,6 +68,9 @@ type ApplyInput struct {
 	Bucket *store.Bucket
 	// AllOrNothing applies no group when one of them is stale or blocked.
 	AllOrNothing bool
+	// Keep, when it is not 0, stands over the plan's time for which positions
+	// are kept. A call that goes on with a run does as that run did.
+	Keep time.Duration
 	// Again starts a new run of a plan that is finished, instead of finding it
 	// applied: after a rollback.
 	Again bool

@@ -42,10 +42,13 @@ type beginBody struct {
 	Kind    group.Kind `json:"kind,omitempty"`
 	Attempt int        `json:"attempt"`
 	// RequestTimeoutMS is how long a request of this attempt may be on its way.
-	RequestTimeoutMS int64  `json:"request_timeout_ms"`
-	Existed          bool   `json:"existed"`
-	DeleteGroup      bool   `json:"delete_group,omitempty"`
-	Writes           []edit `json:"positions"`
+	RequestTimeoutMS int64 `json:"request_timeout_ms"`
+	// KeepMS is the time for which the positions are kept, 0 for none of their
+	// own.
+	KeepMS      int64  `json:"keep_ms,omitempty"`
+	Existed     bool   `json:"existed"`
+	DeleteGroup bool   `json:"delete_group,omitempty"`
+	Writes      []edit `json:"positions"`
 }
 
 // edit is one position before and after; nil is none.
@@ -55,6 +58,10 @@ type edit struct {
 	Before    *Offset `json:"before"`
 	After     *Offset `json:"after"`
 }
+
+// keeps reports whether the edit leaves the position as it is, so that it shows
+// in nothing that can be read.
+func (e *edit) keeps() bool { return e.After != nil && e.Before.same(e.After) }
 
 func (e *edit) partition() topic.Partition {
 	return topic.Partition{Topic: e.Topic, Partition: e.Partition}
@@ -119,6 +126,8 @@ type history struct {
 	rollback   string
 	rolledBack map[string]bool
 	entries    int
+	// keep is the time for which the latest attempts kept positions.
+	keep time.Duration
 }
 
 func newHistory() *history {
@@ -172,6 +181,9 @@ func (h *history) take(e run.Entry) error {
 			g.timeout = 0
 		}
 		g.status, g.attempt, g.last, g.written = statusOpen, b.Attempt, &b, true
+		if b.KeepMS > 0 {
+			h.keep = time.Duration(b.KeepMS) * time.Millisecond
+		}
 		g.timeout = max(g.timeout, time.Duration(b.RequestTimeoutMS)*time.Millisecond)
 	case entryUndo, entryDone, entryTakenBack, entryTakenOver, entryFailed:
 		var b endBody

@@ -320,6 +320,8 @@ func (b *builder) position(g *Group, it *item) Position {
 		switch {
 		case q.Before == nil:
 			q.Action = New
+		case q.Before.same(q.After) && b.in.Keep > 0 && !g.share():
+			q.Action = Keep
 		case q.Before.same(q.After):
 			q.Action = Same
 		default:

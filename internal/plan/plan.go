@@ -33,6 +33,9 @@ const (
 	Given Kind = "given"
 	// DeleteGroups deletes groups with all their positions.
 	DeleteGroups Kind = "delete"
+	// KeepOffsets commits what groups have once more as it is, so that it does
+	// not expire.
+	KeepOffsets Kind = "keep"
 )
 
 // Plan says every change that Apply would make, pinned to what was seen when
@@ -96,10 +99,16 @@ type Options struct {
 	// "source:TOPIC", "target:TOPIC".
 	MirrorAlias string   `json:"mm2_alias,omitempty"`
 	OffsetSyncs []string `json:"offset_syncs,omitempty"`
+	// KeepMS is the time in milliseconds for which positions that are committed
+	// are kept at least; 0 leaves that to the cluster.
+	KeepMS int64 `json:"keep_ms,omitempty"`
 }
 
 // Settle is SettleMS as a duration.
 func (o Options) Settle() time.Duration { return time.Duration(o.SettleMS) * time.Millisecond }
+
+// Keep is KeepMS as a duration.
+func (o Options) Keep() time.Duration { return time.Duration(o.KeepMS) * time.Millisecond }
 
 // Summary counts what a plan holds.
 type Summary struct {
@@ -115,6 +124,7 @@ type Summary struct {
 	Changed int `json:"changed"`
 	Same    int `json:"same"`
 	Deleted int `json:"deleted"`
+	Kept    int `json:"kept,omitempty"`
 	// Outcomes counts positions per outcome.
 	Outcomes map[translate.Outcome]int `json:"outcomes"`
 }
@@ -246,6 +256,7 @@ const (
 	New    Action = "new"    // + the target group has none here
 	Change Action = "change" // ~ it has another one
 	Same   Action = "same"   // = it has this one
+	Keep   Action = "keep"   // = it has this one, and it is committed once more to be kept
 	Delete Action = "delete" // - it has one, and the source group has not
 	None   Action = "none"   //   nothing is done
 )
@@ -257,7 +268,7 @@ func (a Action) Sign() string {
 		return "+"
 	case Change:
 		return "~"
-	case Same:
+	case Same, Keep:
 		return "="
 	case Delete:
 		return "-"
@@ -331,7 +342,7 @@ func (p *Position) SourcePartition() (topic.Partition, bool) {
 
 // Writes reports whether the action sends something to the cluster.
 func (p *Position) Writes() bool {
-	return p.Action == New || p.Action == Change || p.Action == Delete
+	return p.Action == New || p.Action == Change || p.Action == Delete || p.Action == Keep
 }
 
 // AllApplicable reports whether every group of the plan can be applied in

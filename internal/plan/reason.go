@@ -46,5 +46,7 @@ const (
 	ReasonCheckpoint       Reason = "checkpoint"        // where MirrorMaker 2 itself would let groups go on
 	ReasonOffsetSyncs      Reason = "offset-syncs"      // an offset-syncs topic of MirrorMaker 2 cannot be used
 	ReasonGroupSync        Reason = "group-sync"        // MirrorMaker 2 writes positions into the target group
+	ReasonExpiry           Reason = "expiry"            // the cluster forgets positions of groups without members
+	ReasonKept             Reason = "kept"              // committed once more, so that it does not expire
 	ReasonUnknownEnd       Reason = "unknown"           // what the broker did could not be learned
 )

@@ -27,6 +27,9 @@ func Rehearse(ctx context.Context, p *Plan, in ApplyInput) (*Report, error) {
 	}
 	a.history = newHistory()
 	_, done, err := a.find(ctx)
+	if err == nil && !done {
+		err = a.readyToKeep(ctx)
+	}
 	if err == nil && !done && len(a.todo) > 0 {
 		if in.Again {
 			// A new run, which knows nothing of the one before.

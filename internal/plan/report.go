@@ -50,10 +50,13 @@ type Report struct {
 	// Resumed: an earlier call had begun the run.
 	Resumed bool `json:"resumed"`
 	// CheckOnly: nothing was written, not even to the state (Rehearse).
-	CheckOnly bool          `json:"check_only,omitempty"`
-	Started   time.Time     `json:"started"`
-	Ended     time.Time     `json:"ended"`
-	Groups    []GroupReport `json:"groups"`
+	CheckOnly bool `json:"check_only,omitempty"`
+	// KeepMS is the time in milliseconds for which the cluster was told to keep
+	// the positions that are committed; 0 leaves it to the cluster.
+	KeepMS  int64         `json:"keep_ms,omitempty"`
+	Started time.Time     `json:"started"`
+	Ended   time.Time     `json:"ended"`
+	Groups  []GroupReport `json:"groups"`
 }
 
 // GroupReport is what became of one group.

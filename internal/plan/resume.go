@@ -15,7 +15,7 @@ func (a *applier) one(ctx context.Context, g *Group, c *checked) (GroupReport, e
 	if l == nil {
 		l = &groupLog{}
 	}
-	t.Attempt = l.attempt
+	t.Attempt, t.KeepMS = l.attempt, a.keepMS(g)
 	if l.status == statusOpen || l.status == statusUndoing {
 		// What was there before is in the journal: it may be gone by now.
 		t.Existed, t.DeleteGroup, t.Writes = l.first.Existed, l.first.DeleteGroup, l.first.Writes
@@ -64,10 +64,14 @@ func (a *applier) reopen(ctx context.Context, t task, c *checked, r group.Readin
 		// A group goes with all its positions in one step: a part of them is
 		// not our doing.
 		return a.leave(ctx, &t, problems, "the run was cut short, and somebody else has committed since; left alone")
-	case st == asAfter:
+	case st == asAfter && !t.unseen(a.maxCommit):
 		return a.after(ctx, t, r)
-	case st == asBefore:
-		if err := a.note(ctx, entryFailed, endBody{Group: t.Group, Attempt: t.Attempt, Reason: ReasonNotTaken, Detail: "the attempt that was cut short changed nothing"}); err != nil {
+	case st == asBefore, st == asBoth:
+		detail := "the attempt that was cut short changed nothing"
+		if st == asBoth {
+			detail = "the attempt that was cut short changed no position, and whether it was carried out cannot be seen"
+		}
+		if err := a.note(ctx, entryFailed, endBody{Group: t.Group, Attempt: t.Attempt, Reason: ReasonNotTaken, Detail: detail}); err != nil {
 			return GroupReport{}, err
 		}
 		c.pinned = t.plan.targetProblems(r)

@@ -210,6 +210,8 @@ func (b *rollback) one(ctx context.Context, name string, wrote *groupLog) (Group
 		// Restored before. Unless the group is again as the run wrote it, by a
 		// request that landed late, it is not touched again.
 		return fromJournal(name, mine), nil
+	case st == asBoth:
+		return GroupReport{Name: name, Result: Unchanged, Detail: "the run changed no position: there is nothing to restore, and what it committed is kept for as long as it said"}, nil
 	case st == strange || wrote.status == statusTakenOver && st != asAfter:
 		return refuse(GroupReport{
 			Reason: ReasonElsewhere, Problems: odd, Detail: "somebody else has committed since; left alone",

@@ -214,7 +214,7 @@ var errNoShareCommitter = fmt.Errorf("%w to this writer", group.ErrNoShare)
 // commit sets positions with the request for the group's kind.
 func (w *writer) commit(ctx context.Context, b *beginBody, ps []position.Position) (map[topic.Partition]error, error) {
 	if b.Kind != group.Share {
-		return w.to.Write.Commit(ctx, b.Group, ps)
+		return w.commitFor(ctx, b, ps)
 	}
 	s, ok := w.to.Write.(ShareCommitter)
 	if !ok {

@@ -202,6 +202,7 @@ func (gr *ground) problems(p *Plan, g *Group) []Problem {
 		switch b, ok := gr.bounds[q.Target()]; {
 		case !ok:
 			add(q, fmt.Sprintf("topic %s has no partition %d any more", q.Topic, q.Partition))
+		case p.Kind == KeepOffsets: // wherever it is, there it stays
 		case b.Err != nil:
 			add(q, fmt.Sprintf("offsets of %s: %v", q.Target(), b.Err))
 		case b.Start > q.After.Offset:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/kferry/kferry/internal/group"
@@ -57,11 +58,12 @@ const (
 	asAfter
 	mixed   // each is as before or as after
 	strange // some position is neither
+	asBoth  // before and after are the same: nothing of it can be seen
 )
 
 // stands compares a reading with a task, and names what is neither.
 func (t *beginBody) stands(r group.Reading) (standing, []Problem) {
-	before, after := 0, 0
+	before, after, kept := 0, 0, 0
 	var odd []Problem
 	for _, e := range t.Writes {
 		var now *Offset
@@ -69,6 +71,8 @@ func (t *beginBody) stands(r group.Reading) (standing, []Problem) {
 			now = offsetOf(p)
 		}
 		switch {
+		case e.keeps() && now.same(e.After):
+			kept++
 		case now.same(e.After):
 			after++
 		case now.same(e.Before):
@@ -83,6 +87,8 @@ func (t *beginBody) stands(r group.Reading) (standing, []Problem) {
 	switch {
 	case len(odd) > 0:
 		return strange, capProblems(odd)
+	case kept > 0 && before+after == 0:
+		return asBoth, nil
 	case before == 0 && (!t.DeleteGroup || !exists(r.Group) || hasOthers(t, r)):
 		return asAfter, nil
 	case after == 0:
@@ -90,6 +96,13 @@ func (t *beginBody) stands(r group.Reading) (standing, []Problem) {
 	default:
 		return mixed, nil
 	}
+}
+
+// unseen reports whether a part of the change can have been left out although
+// every position is as it was to be: one that is only kept does not show it, and
+// the requests are more than one.
+func (t *beginBody) unseen(maxCommit int) bool {
+	return len(t.sets()) > maxCommit && slices.ContainsFunc(t.Writes, func(e edit) bool { return e.keeps() })
 }
 
 // hasOthers reports whether the group has positions that the task does not

@@ -91,6 +91,8 @@ func (p *Plan) finish() {
 				s.Changed++
 			case Same:
 				s.Same++
+			case Keep:
+				s.Kept++
 			case Delete:
 				s.Deleted++
 			case None:

@@ -238,12 +238,12 @@ func (v *verifier) position(g *Group, q *Position, r group.Reading) VerifyPositi
 	say := func(c Check, format string, args ...any) { out.Check, out.Detail = c, fmt.Sprintf(format, args...) }
 	same := out.Now.same(out.Planned)
 	switch {
-	case j.rolledBack && same && q.Writes():
+	case j.rolledBack && same && q.Writes() && q.Action != Keep:
 		say(LateCommit, "the run was rolled back by run %s, and the position is again what it wrote: a request of it landed late", v.history.rollback)
 		out.Hint = "roll back run " + v.report.Run + " again"
 	case j.rolledBack:
 		say(NotApplied, "the run was rolled back by run %s", v.history.rollback)
-	case j.takenBack && same && q.Writes():
+	case j.takenBack && same && q.Writes() && q.Action != Keep:
 		say(LateCommit, "what was written was taken back, and the position is again what was written: a request landed late")
 		out.Hint = "roll back run " + v.report.Run
 	case same:
@@ -265,7 +265,7 @@ func (v *verifier) differs(q *Position, r group.Reading, out *VerifyPosition) {
 	case out.Now == nil:
 		say(Wrong, "the position is missing: it expired, or the group or the topic was deleted")
 		out.Hint = "plan again"
-	case q.Writes() && out.Now.same(q.Before):
+	case q.Writes() && q.Action != Keep && out.Now.same(q.Before):
 		say(LateCommit, "the position is what it was before the plan: an old commit landed late, or the application restored it")
 		out.Hint = "find out who committed it, and plan again"
 	case out.Planned == nil:

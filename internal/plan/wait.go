@@ -22,6 +22,9 @@ type WaitInput struct {
 	// Limit is how long to wait at most, 0 for no limit. What is being read when
 	// it passes is read to its end.
 	Limit time.Duration
+	// Looks are had at least, also when the limit has passed before: one look
+	// shows no rate. 0 is 1.
+	Looks int
 	// Interval lies between two looks (DefaultWaitInterval); never less than
 	// the last look took, so that looking does not become a load.
 	Interval time.Duration
@@ -179,13 +182,15 @@ func (w *waiter) waits() bool {
 	return w.planned > 0 || w.broken > 0 && w.fails < w.o.Patience || w.failed != nil
 }
 
-// over reports whether the time is up.
-func (w *waiter) over() bool { return w.o.Limit > 0 && w.in.Now().Sub(w.began) >= w.o.Limit }
+// over reports whether the time is up with the look that is not told of yet.
+func (w *waiter) over() bool {
+	return w.o.Limit > 0 && w.in.Now().Sub(w.began) >= w.o.Limit && w.number+1 >= w.o.Looks
+}
 
 // next is the time until the next look.
 func (w *waiter) next() time.Duration {
 	d := max(w.o.Interval, w.spent)
-	if w.o.Limit > 0 {
+	if w.o.Limit > 0 && w.number >= w.o.Looks {
 		d = min(d, max(0, w.o.Limit-w.in.Now().Sub(w.began)))
 	}
 	return d
