@@ -21,8 +21,8 @@ const checkInterval = 2 * time.Second
 
 // Check looks, while the application still runs on the source, at all that a
 // migration will need, and says what it found. It writes nothing: neither to a
-// cluster nor to the state. It takes two intervals (Input.Interval, 2 s) and
-// what three looks at the positions take when the copy is behind.
+// cluster nor to the state. When the copy is behind it
+// is looked at for two intervals (Input.Interval, 2 s), at least twice.
 //
 // The error is for what prevents looking: a cluster or a state that does not
 // answer, a pattern that is none, and ErrSameCluster. Everything else is a
@@ -239,7 +239,7 @@ func (c *checker) makePlan(ctx context.Context) error {
 		every = c.in.Interval
 	}
 	p, look, err := plan.Await(ctx, in, plan.WaitInput{
-		Interval: every, Limit: 2 * every, Sleep: c.in.Sleep,
+		Interval: every, Limit: 2 * every, Looks: 2, Sleep: c.in.Sleep,
 		Look: func(l *plan.Look) {
 			if c.in.Progress != nil {
 				c.in.Progress(Event{Look: l})

@@ -127,10 +127,18 @@ func (c *checker) recognised(t *inspect.Topic, pair *plan.Topic) {
 	c.say(f)
 }
 
-// usedOf reports whether the plan rests on what a mover leaves behind.
+// usedOf reports whether the plan rests on what a mover leaves behind, and has
+// found copies by it.
 func (c *checker) usedOf(word string, t *plan.Topic) bool {
 	o := movers[word]
-	return t != nil && t.Evidence != "" && t.Evidence == o.Evidence && (o.Header == "" || t.Header == o.Header)
+	if t == nil || t.Evidence == "" || t.Evidence != o.Evidence || o.Header != "" && t.Header != o.Header {
+		return false
+	}
+	return slices.ContainsFunc(c.plan.Groups, func(g plan.Group) bool {
+		return slices.ContainsFunc(g.Positions, func(p plan.Position) bool {
+			return p.Topic == t.Target && p.Proof != nil && (p.Proof.TargetBefore != nil || p.Proof.TargetAt != nil)
+		})
+	})
 }
 
 func isEmpty(t *inspect.Topic) bool {
