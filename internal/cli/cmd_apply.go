@@ -17,6 +17,7 @@ type applyOptions struct {
 	pair         pairFlags
 	write        writeFlags
 	settle       settleFlag
+	keep         keepFlag
 	allOrNothing bool
 	again        bool
 	output       choice
@@ -44,6 +45,7 @@ func newApplyCmd(f *Factory) *cobra.Command {
 	o.pair.add(f, cmd)
 	o.write.add(flags, true)
 	o.settle.addPlans(flags)
+	o.keep.add(flags)
 	flags.BoolVar(&o.allOrNothing, "all-or-nothing", false, "apply no group when one of them is stale or blocked")
 	flags.BoolVar(&o.again, "again", false, "apply the plan once more after its run was finished, for example after a rollback")
 	addOutput(cmd, &o.output, asTable, asJSON)
@@ -66,11 +68,12 @@ func runApply(ctx context.Context, f *Factory, o *applyOptions, path string) err
 	if err := o.write.named(f, to); err != nil {
 		return err
 	}
-	if p.Summary.Applicable > 0 && !o.write.yes {
+	writes := p.Summary.Applicable > 0 || o.keep.length > 0 && p.Summary.Unchanged > 0
+	if writes && !o.write.yes {
 		if err := (planView{w: f.stderr(), paint: f.errPaint()}).show(p); err != nil {
 			return err
 		}
-		if err := f.confirmPlan(ctx, p, to, &o.write); err != nil {
+		if err := f.confirmPlan(ctx, p, to, o.keep.length, &o.write); err != nil {
 			return err
 		}
 	}
@@ -87,7 +90,7 @@ func (o *applyOptions) input(from, to *side) plan.ApplyInput {
 	}
 	return plan.ApplyInput{
 		From: from.planRef(), To: to.plan(), AllOrNothing: o.allOrNothing, Again: o.again,
-		Settle: settle, Command: o.command,
+		Settle: settle, Keep: o.keep.length, Command: o.command,
 	}
 }
 
@@ -146,6 +149,7 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w
 			return errors.Join(err, serr)
 		}
 		if output != asJSON && report.Run != "" && report.Count(plan.Applied) > 0 {
+			f.kept(report)
 			f.remark("To take it back: kferry rollback %s%s", w.flags(f), report.Run)
 		}
 	}

@@ -17,6 +17,7 @@ type groupCopyOptions struct {
 	route   routeFlags
 	accept  acceptFlags
 	settle  settleFlag
+	keep    keepFlag
 	write   writeFlags
 	output  choice
 	asked   []string
@@ -57,6 +58,7 @@ func newGroupCopyCmd(f *Factory) *cobra.Command {
 	flags.BoolVar(&o.accept.Loss, "accept-loss", false, "go on although records that the old group has not read are gone")
 	flags.BoolVar(&o.accept.PartialGroup, "accept-partial-group", false, "copy the group although some of its positions cannot be: there auto.offset.reset decides")
 	o.settle.add(flags)
+	o.keep.add(flags)
 	o.write.add(flags, true)
 	addOutput(cmd, &o.output, asTable, asJSON)
 	completeSelection(f, cmd)
@@ -101,7 +103,7 @@ func (o *groupCopyOptions) input(f *Factory, args []string) (plan.Input, error) 
 		return none, err
 	}
 	return plan.Input{
-		Selection: sel, Route: names, Settle: settle, Accept: o.accept.Accept,
+		Selection: sel, Route: names, Settle: settle, Accept: o.accept.Accept, Keep: o.keep.length,
 		Tool: toolName(), Asked: append([]string{"group copy " + quoteArgs(args)}, o.asked...), Now: f.streams.Now,
 	}, nil
 }
@@ -161,7 +163,7 @@ func (f *Factory) planAndApply(ctx context.Context, p *plan.Plan, from, to *side
 		return err
 	}
 	if !w.yes {
-		if err := f.confirmPlan(ctx, p, to, w); err != nil {
+		if err := f.confirmPlan(ctx, p, to, 0, w); err != nil {
 			return err
 		}
 	}

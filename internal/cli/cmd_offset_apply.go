@@ -12,6 +12,7 @@ type offsetApplyOptions struct {
 	cluster clusterFlags
 	input   inputFlags
 	accept  acceptFlags
+	keep    keepFlag
 	write   writeFlags
 	output  choice
 	asked   []string
@@ -40,6 +41,7 @@ func newOffsetApplyCmd(f *Factory) *cobra.Command {
 	o.input.add(cmd)
 	flags.BoolVar(&o.accept.Rewind, "accept-rewind", false, "let a group go back behind the position that it has")
 	flags.BoolVar(&o.accept.PartialGroup, "accept-partial-group", false, "commit a group although some of its rows cannot be: there it keeps what it has")
+	o.keep.add(flags)
 	o.write.add(flags, true)
 	addOutput(cmd, &o.output, asTable, asJSON)
 	return cmd
@@ -59,7 +61,7 @@ func runOffsetApply(ctx context.Context, f *Factory, o *offsetApplyOptions) erro
 		return unchanged(err)
 	}
 	p, err := build(ctx, f, plan.Input{
-		To: to.plan(), Given: set.All(), AsGiven: true, Accept: o.accept.Accept, Settle: -1,
+		To: to.plan(), Given: set.All(), AsGiven: true, Accept: o.accept.Accept, Settle: -1, Keep: o.keep.length,
 		Tool: toolName(), Asked: o.asked, Now: f.streams.Now,
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ type planOptions struct {
 	mirror   mirrorFlags
 	accept   acceptFlags
 	settle   settleFlag
+	keep     keepFlag
 	wait     waitFlags
 
 	out      string
@@ -66,6 +67,7 @@ func newPlanCmd(f *Factory) *cobra.Command {
 	o.mirror.add(f, cmd)
 	o.accept.add(flags)
 	o.settle.add(flags)
+	o.keep.add(flags)
 	o.wait.add(cmd)
 	flags.StringVar(&o.out, "out", "", "save the plan to `FILE`, for apply, verify and rollback")
 	flags.BoolVar(&o.detailed, "detailed-exitcode", false, "exit with 4 when the plan has changes")
@@ -136,7 +138,7 @@ func (o *planOptions) input(f *Factory) (plan.Input, error) {
 		return plan.Input{}, err
 	}
 	return plan.Input{
-		Selection: sel, Route: route, Translate: tr, Mirror: mirror, Settle: settle, Accept: o.accept.Accept,
+		Selection: sel, Route: route, Translate: tr, Mirror: mirror, Settle: settle, Accept: o.accept.Accept, Keep: o.keep.length,
 		Tool: toolName(), Asked: o.asked, Now: f.streams.Now,
 	}, nil
 }

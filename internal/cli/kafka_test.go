@@ -28,13 +28,14 @@ type kafkas struct {
 	clients   map[string]*kgo.Client
 	consumers map[string]context.CancelFunc
 	stopped   map[string]stopped
+	kept      map[string]*kept
 	wait      sync.WaitGroup
 }
 
 func newKafkas(env *testscript.Env) *kafkas {
 	return &kafkas{
 		env: env, clusters: map[string]*kfake.Cluster{}, clients: map[string]*kgo.Client{},
-		consumers: map[string]context.CancelFunc{}, stopped: map[string]stopped{},
+		consumers: map[string]context.CancelFunc{}, stopped: map[string]stopped{}, kept: map[string]*kept{},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
@@ -53,10 +54,16 @@ func (w *writeFlags) named(f *Factory, to *side) error {
 
 // confirmPlan asks before a plan is applied. Groups that are deleted have to be
 // named.
-func (f *Factory) confirmPlan(ctx context.Context, p *plan.Plan, to *side, w *writeFlags) error {
+func (f *Factory) confirmPlan(ctx context.Context, p *plan.Plan, to *side, keep time.Duration, w *writeFlags) error {
 	groups := count(p.Summary.Applicable, "group", "groups")
 	if p.Kind != plan.DeleteGroups {
-		return f.confirmWrite(ctx, to, fmt.Sprintf("Commit %s on %s?", groups, clusterText(p.Target)), w)
+		question := fmt.Sprintf("Commit %s on %s?", groups, clusterText(p.Target))
+		if keep > 0 {
+			// Those that are as planned already are committed, too.
+			groups = count(p.Summary.Applicable+p.Summary.Unchanged, "group", "groups")
+			question = fmt.Sprintf("Commit %s on %s, to be kept for %s?", groups, clusterText(p.Target), keep)
+		}
+		return f.confirmWrite(ctx, to, question, w)
 	}
 	var names []string
 	for i := range p.Groups {

@@ -75,6 +75,9 @@ func TestScripts(t *testing.T) {
 
 			"hold": cmdHold,
 
+			"forgets": cmdForgets,
+			"kept":    cmdKept,
+
 			"await-file":   cmdAwaitFile,
 			"await-text":   cmdAwaitText,
 			"stop-commits": cmdStopCommits,

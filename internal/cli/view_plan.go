@@ -65,6 +65,8 @@ func (v planView) heading(p *plan.Plan) {
 	switch {
 	case p.Kind == plan.DeleteGroups:
 		v.linef("On %s, to delete with all positions:", target)
+	case p.Kind == plan.KeepOffsets:
+		v.linef("On %s, to keep as it is for %s:", target, p.Options.Keep())
 	case p.Source == nil:
 		v.linef("On %s", target)
 	case p.SameCluster:
@@ -135,7 +137,7 @@ func (v planView) row(g *plan.Group, q *plan.Position, evidence translate.Kind) 
 		sign.paint = v.paint.yellow
 	case plan.Delete:
 		sign.paint = v.paint.red
-	case plan.Same, plan.None:
+	case plan.Same, plan.Keep, plan.None:
 	}
 	to := offsetOf(q.After)
 	if q.Action == plan.Delete {

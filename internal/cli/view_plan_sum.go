@@ -38,6 +38,9 @@ func planSum(p *plan.Plan) string {
 			parts = append(parts, strconv.Itoa(n)+" "+o.word)
 		}
 	}
+	if s.Kept > 0 {
+		parts = append(parts, strconv.Itoa(s.Kept)+" to keep as it is")
+	}
 	if s.Deleted > 0 {
 		parts = append(parts, strconv.Itoa(s.Deleted)+" to delete")
 	}

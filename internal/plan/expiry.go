@@ -67,7 +67,7 @@ func (b *builder) hadMembers(name string) bool {
 	return g.Kind == group.Classic && exists(g) && g.Protocol != ""
 }
 
-const keepHint = "start the consumers before, or keep the positions for longer: --keep-offsets DURATION, of plan and of apply"
+const keepHint = "start the consumers before, or keep the positions for longer: --keep-offsets TIME, here or with kferry apply"
 
 // expiryFinding is what a plan says that leaves the time to the cluster; nil
 // when there is nothing worth saying.
@@ -89,7 +89,7 @@ func expiryFinding(s *Side, own time.Duration, known bool, used []string, now ti
 	case !known:
 		f.Severity = Note
 		f.Detail = fmt.Sprintf("%s does not tell how long it keeps the positions of a group without members (%s; Kafka's default is 7 days): consumers must start before that time", label, retentionKey)
-		f.Hint = "DESCRIBE_CONFIGS on the cluster shows it; --keep-offsets DURATION, of plan and of apply, keeps the positions for a time of their own"
+		f.Hint = "DESCRIBE_CONFIGS on the cluster shows it; --keep-offsets TIME, here or with kferry apply, keeps the positions for a time of their own"
 	case own >= expiryUsual:
 		return nil
 	default:
@@ -138,7 +138,7 @@ func SourceExpiry(ctx context.Context, s Side, groups map[string]group.Reading, 
 	if err != nil || len(groups) == 0 {
 		return nil, err
 	}
-	f := &Finding{Severity: Warning, Reason: ReasonExpiry, Hint: "--keep-offsets DURATION keeps them for as long as the migration is advanced"}
+	f := &Finding{Severity: Warning, Reason: ReasonExpiry, Hint: "--keep-offsets TIME keeps them for as long as the migration is advanced"}
 	var quiet []string
 	for _, name := range sortedKeys(groups) {
 		if r := groups[name]; r.Group.Kind == group.Consumer || r.Group.Kind == group.Streams {
