@@ -1,5 +1,6 @@
 // Package api has the files that people write for kferry, as plain structs:
-// the config file (Config) and the route file (Route).
+// the config file (Config), the route file (Route) and the migration file
+// (Migration, Fleet).
 //
 // Every node has SetDefaults, which fills what was left out, and Validate,
 // which reports everything that is wrong at once and changes nothing. Nothing

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,30 @@ func TestLoadMigrations(t *testing.T) {
 	}
 	if _, err := spec.LoadMigrations(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestExamplesOfTheDocuments: people copy them.
+func TestExamplesOfTheDocuments(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]int{"migration-file.md": 2, "events.md": 1} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(text), "```yaml\n")[1:]
+		if len(blocks) != want {
+			t.Errorf("%s has %d examples, want %d", doc, len(blocks), want)
+		}
+		for _, b := range blocks {
+			example, _, _ := strings.Cut(b, "```")
+			if strings.HasPrefix(example, "events:") {
+				example = "name: orders\nfrom: old\nto: new\ngroups: [orders-app]\n" + example
+			}
+			if _, err := spec.ReadMigrations(doc, []byte(example)); err != nil {
+				t.Errorf("%v in\n%s", err, example)
+			}
+		}
 	}
 }
 
