@@ -34,8 +34,7 @@ func Check(ctx context.Context, in Input, spec api.Migration) (*Checkup, error) 
 	spec.SetDefaults()
 	c := &checker{in: &in, spec: &spec, out: &Checkup{Spec: spec, Groups: []Pair{}, Findings: []Finding{}}, said: map[Finding]bool{}}
 	if err := c.run(ctx); err != nil {
-		var known *Error
-		if errors.As(err, &known) {
+		if _, known := errors.AsType[*Error](err); known {
 			return nil, err
 		}
 		return nil, &Error{Op: "checking", Name: spec.Name, Err: err}

@@ -37,6 +37,7 @@ func (w *world) check(change func(*checks)) *Checkup {
 	if err != nil {
 		w.t.Fatalf("checking: %v", err)
 	}
+	inDocs(w.t, out)
 	return out
 }
 
@@ -302,7 +303,7 @@ func TestCheckTarget(t *testing.T) {
 	at := func(offsets ...int64) map[topic.Partition]int64 {
 		out := map[topic.Partition]int64{}
 		for p, o := range offsets {
-			out[part("orders", int32(p))] = o //nolint:gosec // few
+			out[part("orders", int32(p))] = o
 		}
 		return out
 	}
@@ -383,6 +384,25 @@ func TestCheckTarget(t *testing.T) {
 				c.in.From.Topics = &brokers{Cluster: c.in.From.Topics.(*cluster.Cluster), kept: 7 * 24 * time.Hour}
 			},
 			want: []finding{{Note, "source-expiry", "", "", "7 days"}},
+		},
+		"expiry on the source that comes soon": {
+			change: func(c *checks) {
+				c.in.From.Topics = &brokers{Cluster: c.in.From.Topics.(*cluster.Cluster), kept: time.Hour}
+			},
+			want: []finding{{Warning, "source-expiry", "", "", "--keep-offsets"}},
+		},
+		"expiry on the target": {
+			change: func(c *checks) {
+				c.in.To.Topics = &brokers{Cluster: c.in.To.Topics.(*cluster.Cluster), kept: time.Hour}
+			},
+			want: []finding{{Warning, "expiry", "", "", "--keep-offsets"}},
+		},
+		"offsets that cannot be kept": {
+			change: func(c *checks) {
+				c.spec.KeepOffsets = api.Duration(time.Hour)
+				c.in.From.Write = &granted{c.in.From.Write, []string{"READ"}, []string{"READ"}, false}
+			},
+			want: []finding{{Problem, "source-expiry", "", "", "cannot be kept"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,7 +64,7 @@ func (c *checker) progress() {
 			f.Remedy = "the migration waits for them once the application has stopped"
 		case t.Rate == 0 && c.out.Look.Elapsed > 0:
 			f.Severity, f.Reason = Warning, reasonStandsStill
-			f.Detail += fmt.Sprintf(", and none within %s", took(c.out.Look.Elapsed))
+			f.Detail += ", and none within " + took(c.out.Look.Elapsed)
 			f.Remedy = "look whether the mover runs, and copies this topic; if it has ended, say --copy-complete"
 		}
 		c.say(f)
@@ -186,31 +186,16 @@ func (c *checker) bounds(ctx context.Context, parts map[topic.Partition]bool) (m
 // retention looks whether the source will have deleted records by its retention
 // before they are copied.
 func (c *checker) retention(ctx context.Context) error {
-	behind, ask := map[topic.Partition]int64{}, map[topic.Partition]bool{}
-	at := map[topic.Partition]int64{}
-	left := map[string]time.Duration{}
-	if c.out.Look != nil {
-		for _, t := range c.out.Look.Topics {
-			left[t.Source] = max(t.Left, left[t.Source])
-		}
+	behind, at := c.behind()
+	if len(at) == 0 {
+		return nil
 	}
-	for i := range c.plan.Groups {
-		for j := range c.plan.Groups[i].Positions {
-			p := &c.plan.Groups[i].Positions[j]
-			tp, ok := p.SourcePartition()
-			conf := c.sourceTopics[tp.Topic].Config
-			if !ok || p.Outcome != translate.Hold || p.CopiedThrough < 0 || !conf.Known || conf.Retention < 0 || conf.Compacted {
-				continue
-			}
-			if have, seen := behind[tp]; !seen || p.CopiedThrough < have {
-				behind[tp] = p.CopiedThrough
-			}
-			ask[tp] = true
-			at[tp] = c.in.Now().Add(left[tp.Topic] - conf.Retention).UnixMilli()
-		}
+	ask := map[topic.Partition]bool{}
+	for tp := range at {
+		ask[tp] = true
 	}
 	bounds, err := c.bounds(ctx, ask)
-	if err != nil || len(at) == 0 {
+	if err != nil {
 		return err
 	}
 	fresh, err := c.in.From.Log.Since(ctx, at)
@@ -241,17 +226,62 @@ func (c *checker) retention(ctx context.Context) error {
 	return nil
 }
 
+// behind are the source partitions that are not copied through, with the offset
+// below which they are, and with the time in milliseconds since the epoch: what
+// is older than that may be deleted by the time the copy has caught up.
+func (c *checker) behind() (through, at map[topic.Partition]int64) {
+	through, at = map[topic.Partition]int64{}, map[topic.Partition]int64{}
+	left := map[string]time.Duration{}
+	if c.out.Look != nil {
+		for _, t := range c.out.Look.Topics {
+			left[t.Source] = max(t.Left, left[t.Source])
+		}
+	}
+	for i := range c.plan.Groups {
+		for j := range c.plan.Groups[i].Positions {
+			p := &c.plan.Groups[i].Positions[j]
+			tp, ok := p.SourcePartition()
+			conf := c.sourceTopics[tp.Topic].Config
+			if !ok || p.Outcome != translate.Hold || p.CopiedThrough < 0 || !conf.Known || conf.Retention < 0 || conf.Compacted {
+				continue
+			}
+			if have, seen := through[tp]; !seen || p.CopiedThrough < have {
+				through[tp] = p.CopiedThrough
+			}
+			at[tp] = c.in.Now().Add(left[tp.Topic] - conf.Retention).UnixMilli()
+		}
+	}
+	return through, at
+}
+
 // retainer is the optional ability of a cluster to say how long it keeps what a
 // group has committed (offsets.retention.minutes).
 type retainer interface {
 	OffsetsRetention(ctx context.Context) (keep time.Duration, known bool, err error)
 }
 
-// expiry says how long the way back stays open: commits of a group that had
-// members are counted from when the last one left (KIP-211).
+// expiry says how long the way back stays open. What plan has to say of it is
+// said as it is; where the source keeps positions for the usual time that is all
+// there is to know.
 func (c *checker) expiry(ctx context.Context) error {
+	if len(c.plan.Groups) == 0 {
+		return nil
+	}
+	keep := time.Duration(c.spec.KeepOffsets)
+	found, err := plan.SourceExpiry(ctx, c.in.From, c.source, keep)
+	switch {
+	case err != nil:
+		return err
+	case found != nil:
+		f := Finding{Severity: planSeverity(found), Reason: reasonSourceExpiry, Detail: found.Detail, Remedy: found.Hint}
+		if keep > 0 {
+			f.Severity = Problem // it was asked for, and cannot be
+		}
+		c.say(f)
+		return nil
+	}
 	s, ok := c.in.From.Topics.(retainer)
-	if !ok || c.spec.KeepOffsets > 0 || len(c.plan.Groups) == 0 {
+	if !ok || keep > 0 {
 		return nil
 	}
 	kept, known, err := s.OffsetsRetention(ctx)

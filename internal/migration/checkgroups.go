@@ -184,7 +184,7 @@ func (c *checker) claimed(s *State) {
 		c.say(Finding{
 			Severity: Problem, Reason: reasonClaimed, Group: name,
 			Detail: fmt.Sprintf("group %q of %s belongs to migration %q, which stands at %s", name, where, s.Name, s.Step),
-			Remedy: fmt.Sprintf("let that one come to its end, or end it with kferry migration abort %s", s.Name),
+			Remedy: "let that one come to its end, or end it with kferry migration abort " + s.Name,
 		})
 	}
 	for _, name := range c.names {

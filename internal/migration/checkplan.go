@@ -77,7 +77,7 @@ func (c *checker) verdict(g *plan.Group) {
 	}
 	f := Finding{Severity: severity, Reason: string(g.Reason), Group: g.Name, Detail: g.Detail, Remedy: planRemedy(g.Hint)}
 	if g.Reason == plan.ReasonGroupActive {
-		f.Detail += fmt.Sprintf("; the group is in use on %s", c.in.To.Name)
+		f.Detail += "; the group is in use on " + c.in.To.Name
 		f.Remedy = "stop who reads there, or give the group another name there with --map-group"
 	}
 	c.say(f)
@@ -275,11 +275,16 @@ func reasonOf(p *plan.Position) string {
 // against the one at which it stops.
 func (c *checker) blocked(p *plan.Position) (severity Severity, reason, remedy string) {
 	severity, reason, remedy = Problem, reasonOf(p), planRemedy(p.Hint)
+	if remedy == "" {
+		remedy = bareRemedies[p.Reason]
+	}
 	word := overrideOf(p)
 	if word != "" && !strings.Contains(remedy, "--accept-"+word) {
 		remedy = strings.TrimPrefix(remedy+"; --accept-"+word+" lets it through", "; ")
 	}
 	switch {
+	case slices.Contains(c.spec.Accept, api.AcceptPartialGroup):
+		return Warning, reason, "accepted: " + api.AcceptPartialGroup + ", it stays out, and auto.offset.reset decides there"
 	case p.Reason == plan.ReasonNotSettled:
 		return Warning, reason, remedy
 	case word == api.AcceptRewind, p.Reason == plan.ReasonShareGroup:
@@ -288,6 +293,16 @@ func (c *checker) blocked(p *plan.Position) (severity Severity, reason, remedy s
 		return Warning, reason, strings.TrimSuffix("it may pass as the application reads on, and is looked at again when that has stopped. "+remedy, ". ")
 	}
 	return severity, reason, remedy
+}
+
+// bareRemedies are for positions about which a plan says no more than what is
+// against them.
+var bareRemedies = map[plan.Reason]string{
+	plan.ReasonPartitionMissing:              "copy the topic into one with as many partitions",
+	plan.ReasonTopicMissing:                  "copy the topic first, or give its name there with --map-topic",
+	plan.Reason(translate.ReasonUnreadable):  "see that the partition has a leader and may be read, and check again",
+	plan.Reason(translate.ReasonBeyondEnd):   "look at the group on the source: the topic may have been deleted and created again, or its log cut back",
+	plan.Reason(translate.ReasonIncarnation): "find out what was copied, and make a fresh copy",
 }
 
 // overrideOf is the word that would let a blocked position through.
@@ -306,15 +321,10 @@ func overrideOf(p *plan.Position) string {
 // passes reports whether what is against a position is at that position, and
 // not in the topic as a whole.
 func passes(p *plan.Position) bool {
-	if p.Outcome == translate.Repeats {
-		return true
-	}
-	switch p.Reason {
-	case plan.ReasonRetention, plan.Reason(translate.ReasonLoss), plan.Reason(translate.ReasonSeveralFit),
-		plan.Reason(translate.ReasonForgotten), plan.Reason(translate.ReasonNoGoodPosition):
-		return true
-	}
-	return false
+	return p.Outcome == translate.Repeats || slices.Contains([]plan.Reason{
+		plan.ReasonRetention, plan.Reason(translate.ReasonLoss), plan.Reason(translate.ReasonSeveralFit),
+		plan.Reason(translate.ReasonForgotten), plan.Reason(translate.ReasonNoGoodPosition),
+	}, p.Reason)
 }
 
 // reads reports whether a source group has members.

@@ -3,6 +3,7 @@ package migration
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kferry/kferry/internal/topic"
@@ -70,7 +71,7 @@ func numbers(ps []int32) string {
 	slices.Sort(ps)
 	words := make([]string, 0, len(ps))
 	for _, p := range slices.Compact(ps) {
-		words = append(words, fmt.Sprint(p))
+		words = append(words, strconv.Itoa(int(p)))
 	}
 	return some(words)
 }
