@@ -55,7 +55,11 @@ func (n *node) kill() {
 func (n *node) stop(grace time.Duration) bool { return n.proc == nil || n.proc.stop(grace) }
 
 // run starts the process; its output is appended to the node's log.
-func (n *node) run(in *Install) error {
+func (n *node) run(in *Install) error { return n.runTo(in, "") }
+
+// runTo starts the process with its standard output appended to a file of its
+// own; "" appends that to the node's log, too.
+func (n *node) runTo(in *Install, out string) error {
 	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the log of node %d: %w", n.id, err)
@@ -66,6 +70,14 @@ func (n *node) run(in *Install) error {
 	}
 	cmd := in.command(n.root, n.heap, n.main...)
 	cmd.Stdout, cmd.Stderr = log, log
+	if out != "" {
+		file, err := os.OpenFile(out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("opening the output of node %d: %w", n.id, err)
+		}
+		defer file.Close()
+		cmd.Stdout = file
+	}
 	if n.proc, err = spawn(cmd); err != nil {
 		return fmt.Errorf("starting java: %w", err)
 	}
