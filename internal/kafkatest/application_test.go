@@ -21,19 +21,14 @@ func TestApplication(t *testing.T) {
 			for i, reset := range []string{"earliest", "none"} {
 				a := k.StartApplication(t, kafkatest.ApplicationOptions{Group: name, Topic: name, Reset: reset})
 				kafkatest.Eventually(t, "the application reads", func() (bool, string) {
-					n := len(a.Processed(t))
-					return n > 0, fmt.Sprint(n)
+					n := len(all) + len(a.Processed(t))
+					return n > 0 && (i == 0 || n >= total), fmt.Sprint(n)
 				})
-				if i == 0 {
-					produce(t, k, name, total/2, total)
-				} else {
-					kafkatest.Eventually(t, "the application reads all", func() (bool, string) {
-						n := len(all) + len(a.Processed(t))
-						return n >= total, fmt.Sprint(n)
-					})
-				}
 				a.Stop(t)
 				all = append(all, a.Processed(t)...)
+				if i == 0 {
+					produce(t, k, name, total/2, total)
+				}
 				committed, err := k.Admin(t).FetchOffsets(t.Context(), name)
 				if err != nil {
 					t.Fatal(err)
