@@ -137,6 +137,16 @@ func (x *DeadlyGroups) Commit(ctx context.Context, name string, ps []position.Po
 	return stepOf(x.k, "commit "+name, func() (map[topic.Partition]error, error) { return x.g.Commit(ctx, name, ps) })
 }
 
+// CommitFor is a step.
+func (x *DeadlyGroups) CommitFor(ctx context.Context, name string, ps []position.Position, d time.Duration) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "commit "+name, func() (map[topic.Partition]error, error) { return x.g.CommitFor(ctx, name, ps, d) })
+}
+
+// KeepReady is a step.
+func (x *DeadlyGroups) KeepReady(ctx context.Context) error {
+	return x.k.Step("ask what brokers speak", func() error { return x.g.KeepReady(ctx) })
+}
+
 // DeleteOffsets is a step.
 func (x *DeadlyGroups) DeleteOffsets(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
 	return stepOf(x.k, "delete offsets "+name, func() (map[topic.Partition]error, error) { return x.g.DeleteOffsets(ctx, name, ps) })

@@ -2,16 +2,73 @@ package migration
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+
+	"github.com/kferry/kferry/internal/plan"
 )
 
 // keep commits what the groups have on the source once more, so that it does
-// not expire, where the spec asks for that and it is due.
-func (e *engine) keep(context.Context) error {
+// not expire, where the spec asks for that and it is due. An application that is
+// back there keeps its positions by itself, and is not disturbed: whoever
+// watches the source notices it.
+func (e *engine) keep(ctx context.Context) error {
 	if !e.keepDue() {
 		return nil
 	}
+	reason, _, err := e.woken(ctx)
+	if err != nil || reason != "" {
+		return err
+	}
+	asked := time.Duration(e.spec().KeepOffsets)
+	fail := func(err error, hint string) error {
+		return &Error{Op: "keeping offsets", Name: e.st.Name, Err: err, Hint: hint}
+	}
+	p, err := plan.BuildKeep(ctx, plan.KeepInput{
+		To: e.in.From, Groups: e.st.sources(), For: asked, Tool: e.in.Tool,
+		Asked: []string{fmt.Sprintf("migration %s --keep-offsets %s", e.st.Name, asked)}, Now: e.in.Now, Progress: e.planProgress,
+	})
+	const without = "the way back is open without it, too, until the source forgets the positions: create the migration without --keep-offsets"
+	if err != nil {
+		return fail(err, without)
+	}
+	in := e.applyInput(nil, e.in.From)
+	in.AllOrNothing = false
+	rep, err := plan.Apply(ctx, p, in)
+	if err != nil {
+		return fail(err, without)
+	}
+	if rep.Count(plan.Applied) > 0 {
+		if err := e.put(ctx, entryKept, runBody{Run: rep.Run}); err != nil {
+			return err
+		}
+	}
+	if failed := notKept(rep); len(failed) > 0 {
+		return fail(fmt.Errorf("on %s: %s", e.in.From.Name, strings.Join(failed, "; ")), "see that the groups can be committed on the source: READ on the groups and their topics; advance again")
+	}
 	return nil
+}
+
+// notKept names the groups that could not be kept for another reason than that
+// somebody is at work in them.
+func notKept(rep *plan.Report) []string {
+	var out []string
+	for i := range rep.Groups {
+		g := &rep.Groups[i]
+		switch g.Result {
+		case plan.Ready, plan.Applied, plan.AlreadyApplied, plan.Unchanged, plan.RolledBack, plan.TakenOver, plan.NotTried:
+			continue
+		case plan.Blocked, plan.Stale, plan.Refused, plan.TakenBack, plan.Failed:
+		}
+		switch g.Reason { //nolint:exhaustive // all others are failures
+		case plan.ReasonGroupActive, plan.ReasonNotSettled, plan.ReasonTargetMoved:
+		case plan.ReasonGroupMissing: // it had no positions, or it would not be as it was
+		default:
+			out = append(out, fmt.Sprintf("group %q: %s", g.Name, g.Detail))
+		}
+	}
+	return out
 }
 
 // keepDue reports whether offsets are to be kept, for the first time or once
