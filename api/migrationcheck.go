@@ -303,11 +303,10 @@ func secretKeys(u *url.URL) []string {
 	var keys []string
 	for key := range u.Query() {
 		name := folded(key)
-		for _, part := range []string{"token", "secret", "pass", "pwd", "key", "auth", "credential", "signature"} {
-			if strings.Contains(name, part) || name == "sig" || name == "code" || name == "jwt" {
-				keys = append(keys, key)
-				break
-			}
+		inside := func(part string) bool { return strings.Contains(name, part) }
+		if slices.Contains([]string{"pass", "auth", "sig", "code", "jwt"}, name) || strings.HasSuffix(name, "key") || strings.HasSuffix(name, "pwd") ||
+			slices.ContainsFunc([]string{"token", "secret", "passw", "passphrase", "credential", "signature", "authorization"}, inside) {
+			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)

@@ -5,6 +5,7 @@ package hook_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -18,9 +19,19 @@ import (
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/hook"
+	"github.com/kferry/kferry/internal/migration"
 )
 
-const body = `{"type":"migration-event","id":"R-3-0","step":"stopping","attempt":1,"migration":{"name":"orders"}}` + "\n"
+var _ migration.Notifier = (*hook.Caller)(nil)
+
+// body is what migrations send.
+var body = func() string {
+	b, err := json.Marshal(migration.EventBody{ID: "R-3-0", Step: migration.Stopping, Attempt: 1, Migration: &migration.State{Name: "orders"}})
+	if err != nil {
+		panic(err)
+	}
+	return string(b) + "\n"
+}()
 
 // buffer can be read while it is written to.
 type buffer struct {
