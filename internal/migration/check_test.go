@@ -153,6 +153,23 @@ func (k *kinds) Read(ctx context.Context, names []string) (map[string]group.Read
 	return all, err
 }
 
+// unsettled is a reader that has a pending commit on a partition.
+type unsettled struct {
+	plan.Reader
+	on topic.Partition
+}
+
+func (u *unsettled) Read(ctx context.Context, names []string) (map[string]group.Reading, error) {
+	all, err := u.Reader.Read(ctx, names)
+	for name, r := range all {
+		if _, ok := r.Positions[u.on]; ok {
+			r.Unstable = append(r.Unstable, u.on)
+			all[name] = r
+		}
+	}
+	return all, err
+}
+
 const (
 	ordersApp   = "orders-app"
 	paymentsApp = "payments-app"
@@ -281,6 +298,17 @@ func TestCheckGroups(t *testing.T) {
 				c.in.To.Topics = &brokers{Cluster: c.in.To.Topics.(*cluster.Cluster)}
 			},
 			want: []finding{{Warning, "group-protocol", ordersApp, "", "KIP-1071"}, {Note, "streams", ordersApp, "", ""}},
+		},
+		"sink connector": {
+			world: func(w *world) {
+				w.source.commit("connect-sink", map[topic.Partition]int64{part("payments", 0): 4})
+			},
+			change: func(c *checks) { c.spec.Groups = []string{"connect-*"} },
+			want:   []finding{{Note, "connect", "connect-sink", "", "sink"}, {Note, "unseen-consumers", "", "", "connect-sink"}},
+		},
+		"pending transactional commits": {
+			change: func(c *checks) { c.in.From.Read = &unsettled{c.in.From.Read, part("payments", 0)} },
+			want:   []finding{{Warning, "not-settled", paymentsApp, "payments", "pending"}},
 		},
 		"share group": {
 			change: func(c *checks) { c.in.From.Read = &kinds{c.in.From.Read, group.Share} },

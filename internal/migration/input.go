@@ -61,7 +61,7 @@ type Input struct {
 
 // Event is progress, for people.
 type Event struct {
-	// State is where the migration stands; it must not be kept.
+	// State is where the migration stands; it must not be kept. Check has none.
 	State *State
 	// Waiting is what the next step needs, when it needs something; Look how far
 	// the copy is, when that is waited for.
