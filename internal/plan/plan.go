@@ -327,6 +327,9 @@ type Position struct {
 	// MirrorMaker is where MirrorMaker 2 itself would let the group go on; nil
 	// when it says nothing of this position.
 	MirrorMaker *Checkpoint `json:"mirror_maker,omitempty"`
+	// OnlyThere are records that stand on the source of a plan of kind Back alone
+	// and have no place on its target; nil where there are none.
+	OnlyThere *translate.OnlyThere `json:"only_there,omitempty"`
 }
 
 // Target names the partition on the target.
