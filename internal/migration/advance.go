@@ -73,22 +73,37 @@ func with(ctx context.Context, op, name string, in Input, do func(*engine, conte
 	return out, errors.Join(err, e.release(ctx))
 }
 
+// pinnedSide is a cluster as it was when the migration was created, and as it is
+// given now.
+type pinnedSide struct {
+	what   string
+	pinned plan.Cluster
+	side   *plan.Side
+}
+
+func (e *engine) sides() [2]pinnedSide {
+	return [2]pinnedSide{{"source", e.st.Source, &e.in.From}, {"target", e.st.Target, &e.in.To}}
+}
+
 // same refuses other clusters than those that the migration was created for.
 func (e *engine) same(op string) error {
-	for _, c := range []struct {
-		what   string
-		pinned plan.Cluster
-		side   *plan.Side
-	}{{"source", e.st.Source, &e.in.From}, {"target", e.st.Target, &e.in.To}} {
-		if c.pinned.ID != c.side.ID {
-			return &Error{
-				Op: op, Name: e.st.Name,
-				Err:  fmt.Errorf("%w: the %s is cluster %q (%s), and the migration was created for cluster %q (%s)", ErrForeign, c.what, c.side.ID, c.side.Name, c.pinned.ID, c.pinned.Name),
-				Hint: "name the cluster that it was created for with --from and --to",
-			}
+	for _, one := range e.sides() {
+		if err := e.sameSide(op, one); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (e *engine) sameSide(op string, c pinnedSide) error {
+	if c.pinned.ID == c.side.ID {
+		return nil
+	}
+	return &Error{
+		Op: op, Name: e.st.Name,
+		Err:  fmt.Errorf("%w: the %s is cluster %q (%s), and the migration was created for cluster %q (%s)", ErrForeign, c.what, c.side.ID, c.side.Name, c.pinned.ID, c.pinned.Name),
+		Hint: "name the cluster that it was created for with --from and --to",
+	}
 }
 
 // step does what takes a migration from where it stands to the next step.

@@ -28,7 +28,25 @@ const (
 	FleetEnded FleetResult = "ended"
 	// FleetNotTried: one before it did not come to its step.
 	FleetNotTried FleetResult = "not-tried"
+	// FleetCreated: it is stored now.
+	FleetCreated FleetResult = "created"
+	// FleetExists: it was created before, with the same spec.
+	FleetExists FleetResult = "exists-already"
+	// FleetCheckedOnly: it could be created, and was not asked for.
+	FleetCheckedOnly FleetResult = "checked-only"
+	// FleetProblems: something was found with which it could not go to its end.
+	FleetProblems FleetResult = "problems"
 )
+
+// there reports whether a migration is where it was to be.
+func (r FleetResult) there() bool {
+	switch r {
+	case FleetThere, FleetDone, FleetCreated, FleetExists, FleetCheckedOnly:
+		return true
+	case FleetWaits, FleetFailed, FleetEnded, FleetNotTried, FleetProblems:
+	}
+	return false
+}
 
 // FleetEntry is one migration of a fleet.
 type FleetEntry struct {
@@ -38,6 +56,9 @@ type FleetEntry struct {
 	Step    Step   `json:"step,omitempty"`
 	Detail  string `json:"detail,omitempty"`
 	Waiting []Wait `json:"waiting,omitempty"`
+	// Run and Findings are given by CreateFleet.
+	Run      string    `json:"run,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
 	// Err is the cause, for a program.
 	Err error `json:"-"`
 }
@@ -47,14 +68,28 @@ type FleetReport struct {
 	Migrations []FleetEntry `json:"migrations"`
 }
 
-// Complete reports whether every migration has come to its step.
+// Complete reports whether every migration is where it was to be: at its step,
+// or created.
 func (r *FleetReport) Complete() bool {
+	return r.Count() == len(r.Migrations)
+}
+
+// Count counts the migrations that are where they were to be.
+func (r *FleetReport) Count() int {
+	n := 0
 	for i := range r.Migrations {
-		if m := r.Migrations[i].Result; m != FleetDone && m != FleetThere {
-			return false
+		if r.Migrations[i].Result.there() {
+			n++
 		}
 	}
-	return true
+	return n
+}
+
+// rest notes those that the report does not have yet as not tried.
+func (r *FleetReport) rest(f *api.Fleet, why string) {
+	for i := len(r.Migrations); i < len(f.Migrations); i++ {
+		r.Migrations = append(r.Migrations, FleetEntry{Name: f.Migrations[i].Name, Result: FleetNotTried, Detail: why})
+	}
 }
 
 // FleetInput is what AdvanceFleet needs beside the file.
@@ -95,14 +130,14 @@ func AdvanceFleet(ctx context.Context, f *api.Fleet, in FleetInput) (*FleetRepor
 		entry, at, err := advanceOne(ctx, name, until, f, in, &clock, there)
 		rep.Migrations = append(rep.Migrations, entry)
 		if err != nil {
+			rep.rest(f, "the call was stopped before it")
 			return rep, err
 		}
-		switch entry.Result {
-		case FleetDone, FleetThere:
+		switch {
+		case entry.Result.there():
 			there = at
-		case FleetWaits, FleetFailed, FleetEnded:
+		case entry.Result != FleetNotTried:
 			stopped = f.OnFailure != api.OnFailureContinue
-		case FleetNotTried:
 		}
 	}
 	return rep, nil

@@ -23,6 +23,24 @@ type Status struct {
 	Groups []GroupStatus `json:"groups"`
 	// Waiting is what the next step needs, as far as it is not there now.
 	Waiting []Wait `json:"waiting"`
+	// Unseen is what could not be looked at.
+	Unseen []Unseen `json:"unseen"`
+}
+
+// ErrUnseen tells that a cluster could not be looked at.
+var ErrUnseen = errors.New("not everything could be looked at")
+
+// unseenWord stands in GroupStatus.WaitsFor when nobody knows.
+const unseenWord = "unseen"
+
+// Unseen is a cluster that could not be looked at.
+type Unseen struct {
+	// Side is source or target; empty for what would be planned now.
+	Side    string `json:"side"`
+	Cluster string `json:"cluster"`
+	Error   string `json:"error"`
+	// Err is the cause, for a program.
+	Err error `json:"-"`
 }
 
 // Holder is a process that holds a migration.
@@ -34,7 +52,8 @@ type Holder struct {
 	Until time.Time `json:"until"`
 }
 
-// GroupStatus is one group on both sides.
+// GroupStatus is one group on both sides. A state is empty when that side could
+// not be looked at.
 type GroupStatus struct {
 	Source      string      `json:"source"`
 	Target      string      `json:"target"`
@@ -44,7 +63,7 @@ type GroupStatus struct {
 	Members       []Member `json:"members"`
 	TargetMembers []Member `json:"target_members"`
 	// Ready: nothing of the group keeps the next step from being taken; else
-	// WaitsFor says what does, in a few words.
+	// WaitsFor says what does: the kind of a Wait, or "unseen".
 	Ready    bool          `json:"ready"`
 	WaitsFor string        `json:"waits_for,omitempty"`
 	Topics   []TopicStatus `json:"topics"`
@@ -66,66 +85,148 @@ type TopicStatus struct {
 	Missing int64 `json:"missing"`
 }
 
+// LookOffline reads what the journal of a migration says, and who holds it, and
+// looks at no cluster: In needs its Bucket only.
+func LookOffline(ctx context.Context, name string, in Input) (*Status, error) {
+	s, _, err := recorded(ctx, name, in)
+	return s, err
+}
+
 // Look reads a migration and what its groups and topics look like now. It
 // writes nothing and needs no lease; what a process that holds the migration
-// does meanwhile may not be in it.
+// does meanwhile may not be in it. A side without its Read is not looked at. When
+// a cluster could not be looked at the status is given with the error, which is
+// ErrUnseen then, and has what could be seen.
 func Look(ctx context.Context, name string, in Input) (*Status, error) {
-	in.defaults()
-	r, err := open(ctx, in.Bucket, "reading", name, in.Run)
+	s, e, err := recorded(ctx, name, in)
 	if err != nil {
 		return nil, err
 	}
-	st, err := readState(ctx, r)
-	if err != nil {
-		return nil, err
+	for _, one := range e.sides() {
+		if one.side.Read == nil {
+			continue
+		}
+		if err := e.sameSide("reading", one); err != nil {
+			return nil, err
+		}
 	}
-	e := &engine{in: in, run: r, st: st}
-	if err := e.same("reading"); err != nil {
-		return nil, err
+	e.lookAtGroups(ctx, s)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	s := &Status{State: st, At: in.Now().UTC(), Groups: []GroupStatus{}, Waiting: []Wait{}}
-	if l, ok, err := r.LeaseState(ctx); err != nil {
-		return nil, err
-	} else if ok && l.Held() && in.Now().Before(l.Until) && !l.Holder.Gone() {
-		s.Holder = &Holder{User: l.Holder.User, Host: l.Holder.Host, PID: l.Holder.PID, Since: l.Since, Until: l.Until}
+	var unseen []error
+	for i := range s.Unseen {
+		unseen = append(unseen, s.Unseen[i].Err)
 	}
-	if err := e.lookAtGroups(ctx, s); err != nil {
-		return nil, err
+	if len(unseen) > 0 {
+		return s, fmt.Errorf("%w: %w", ErrUnseen, errors.Join(unseen...))
 	}
 	return s, nil
 }
 
-// lookAtGroups reads both sides, and fills in groups and what is waited for.
-func (e *engine) lookAtGroups(ctx context.Context, s *Status) error {
-	here, err := read(ctx, &e.in.From, e.st.sources())
+// recorded reads the journal and the lease.
+func recorded(ctx context.Context, name string, in Input) (*Status, *engine, error) {
+	in.defaults()
+	r, err := open(ctx, in.Bucket, "reading", name, in.Run)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	there, err := read(ctx, &e.in.To, e.st.targets())
+	st, err := readState(ctx, r)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	for _, pair := range e.st.Groups {
-		a, b := here.groups[pair.Source], there.groups[pair.Target]
+	s := &Status{State: st, At: in.Now().UTC(), Groups: []GroupStatus{}, Waiting: eventWaits(st), Unseen: []Unseen{}}
+	l, ok, err := r.LeaseState(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ok && l.Held() && in.Now().Before(l.Until) && !l.Holder.Gone() {
+		s.Holder = &Holder{User: l.Holder.User, Host: l.Holder.Host, PID: l.Holder.PID, Since: l.Since, Until: l.Until}
+	}
+	for _, pair := range st.Groups {
 		s.Groups = append(s.Groups, GroupStatus{
-			Source: pair.Source, Target: pair.Target, SourceState: a.Group.State, TargetState: b.Group.State,
-			Members: e.members(a), TargetMembers: e.members(b), Topics: []TopicStatus{},
+			Source: pair.Source, Target: pair.Target, WaitsFor: unseenWord,
+			Members: []Member{}, TargetMembers: []Member{}, Topics: []TopicStatus{},
 		})
 	}
-	p, err := e.presentPlan(ctx)
+	return s, &engine{in: in, run: r, st: st}, nil
+}
+
+// eventWaits are the events of the present step that failed: nothing goes on
+// before they have been called once more.
+func eventWaits(st *State) []Wait {
+	out := []Wait{}
+	for i := range st.Spec.Events {
+		e, called := st.outcome(i)
+		if called && e.State == eventFailed {
+			out = append(out, Wait{
+				Kind: WaitEvent, Detail: fmt.Sprintf("event %d of step %s failed: %s", i+1, e.Step, e.Detail),
+				Remedy: "mend it; kferry migration advance calls it again",
+			})
+		}
+	}
+	return out
+}
+
+// blind adds what could not be looked at.
+func (s *Status) blind(side, cluster string, err error) {
 	if err != nil {
-		return err
+		s.Unseen = append(s.Unseen, Unseen{Side: side, Cluster: cluster, Error: err.Error(), Err: err})
 	}
-	if err := e.lags(ctx, s, p, here, there); err != nil {
-		return err
+}
+
+// errNotConnected: the caller could not open the cluster.
+var errNotConnected = errors.New("not connected")
+
+// lookAt reads the groups of one side, nil when that cannot be done.
+func (e *engine) lookAt(ctx context.Context, s *Status, one pinnedSide, names []string) *reading {
+	if one.side.Read == nil {
+		s.blind(one.what, one.pinned.Name, errNotConnected)
+		return nil
 	}
-	if s.Waiting, err = e.needs(ctx, p, here, there); err != nil {
-		return err
+	r, err := read(ctx, one.side, names)
+	if err != nil {
+		s.blind(one.what, one.pinned.Name, err)
+		return nil
 	}
+	return r
+}
+
+// lookAtGroups reads both sides, and fills in groups and what is waited for, as
+// far as that can be seen.
+func (e *engine) lookAtGroups(ctx context.Context, s *Status) {
+	sides := e.sides()
+	here := e.lookAt(ctx, s, sides[0], e.st.sources())
+	there := e.lookAt(ctx, s, sides[1], e.st.targets())
 	for i := range s.Groups {
-		s.Groups[i].settle(e.st, s.Waiting)
+		g := &s.Groups[i]
+		if here != nil {
+			a := here.groups[g.Source]
+			g.SourceState, g.Members = a.Group.State, e.members(a)
+		}
+		if there != nil {
+			b := there.groups[g.Target]
+			g.TargetState, g.TargetMembers = b.Group.State, e.members(b)
+		}
 	}
-	return nil
+	var p *plan.Plan
+	if e.st.Plan != "" || here != nil && there != nil {
+		var err error
+		if p, err = e.presentPlan(ctx); err != nil {
+			s.blind("", "", fmt.Errorf("planning what would be moved now: %w", err))
+		}
+	}
+	if p != nil {
+		e.lags(ctx, s, p, here, there)
+	}
+	waiting, known, err := e.needs(ctx, p, here, there)
+	if err != nil {
+		s.blind("target", e.st.Target.Name, err)
+	}
+	s.Waiting = append(s.Waiting, waiting...)
+	for i := range s.Groups {
+		s.Groups[i].settle(e.st, s.Waiting, known && err == nil)
+	}
 }
 
 func (e *engine) members(r group.Reading) []Member {
@@ -147,18 +248,25 @@ func (e *engine) presentPlan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	in.Accept.ActiveSource, in.Translate.Quick = true, true
+	in.Settle, in.Progress = -1, e.planProgress // positions that move are shown where they are
 	return plan.Build(ctx, in)
 }
 
 // lags fills in the topics of each group.
-func (e *engine) lags(ctx context.Context, s *Status, p *plan.Plan, here, there *reading) error {
-	from, err := ends(ctx, &e.in.From, here)
-	if err != nil {
-		return err
-	}
-	to, err := ends(ctx, &e.in.To, there)
-	if err != nil {
-		return err
+func (e *engine) lags(ctx context.Context, s *Status, p *plan.Plan, here, there *reading) {
+	now := lookNow{st: e.st, here: here, there: there}
+	sides := e.sides()
+	for i, r := range []*reading{here, there} {
+		if r == nil {
+			continue
+		}
+		at, err := ends(ctx, sides[i].side, r)
+		s.blind(sides[i].what, sides[i].pinned.Name, err)
+		if i == 0 {
+			now.from = at
+		} else {
+			now.to = at
+		}
 	}
 	for i := range s.Groups {
 		g := &s.Groups[i]
@@ -166,43 +274,58 @@ func (e *engine) lags(ctx context.Context, s *Status, p *plan.Plan, here, there 
 		if planned == nil {
 			continue
 		}
-		now := map[string]*TopicStatus{}
+		topics := map[string]*TopicStatus{}
 		for j := range planned.Positions {
 			pos := &planned.Positions[j]
-			t := now[pos.Topic]
+			t := topics[pos.Topic]
 			if t == nil {
 				t = &TopicStatus{Source: pos.SourceTopic, Target: pos.Topic}
-				now[pos.Topic] = t
+				topics[pos.Topic] = t
 			}
-			t.add(pos, e.st, here.groups[g.Source], there.groups[g.Target], from, to)
+			now.add(t, g, pos)
 		}
-		for _, t := range now {
+		for _, t := range topics {
 			g.Topics = append(g.Topics, *t)
 		}
 		slices.SortFunc(g.Topics, func(a, b TopicStatus) int { return cmp.Compare(a.Target, b.Target) })
 	}
-	return nil
 }
 
-// add counts one position.
-func (t *TopicStatus) add(pos *plan.Position, st *State, here, there group.Reading, from, to map[topic.Partition]int64) {
+// lookNow is what one look has read of both sides; nil is not known.
+type lookNow struct {
+	st          *State
+	here, there *reading
+	from, to    map[topic.Partition]int64
+}
+
+// add counts one position of a group.
+func (n *lookNow) add(t *TopicStatus, g *GroupStatus, pos *plan.Position) {
 	t.Partitions++
 	if tp, ok := pos.SourcePartition(); ok {
-		t.SourceLag = plus(t.SourceLag, lagOf(here, from, tp))
+		t.SourceLag = plus(t.SourceLag, lagOf(n.here, g.Source, n.from, tp))
 	}
-	if _, ok := there.Positions[pos.Target()]; ok {
-		t.TargetLag = plus(t.TargetLag, lagOf(there, to, pos.Target()))
+	t.TargetLag = plus(t.TargetLag, n.targetLag(g.Target, pos))
+	if n.st.Plan != "" || pos.Outcome != translate.Hold {
+		return
+	}
+	t.Held++
+	if pos.Source != nil && pos.CopiedThrough >= 0 {
+		t.Missing = plus(t.Missing, max(0, pos.Source.Offset-pos.CopiedThrough))
 	} else {
-		t.TargetLag = plus(t.TargetLag, pos.LagAfter)
+		t.Missing = -1
 	}
-	if st.Plan == "" && pos.Outcome == translate.Hold {
-		t.Held++
-		if pos.Source != nil && pos.CopiedThrough >= 0 {
-			t.Missing = plus(t.Missing, max(0, pos.Source.Offset-pos.CopiedThrough))
-		} else {
-			t.Missing = -1
-		}
+}
+
+// targetLag is what the group has to read on the target, or would have from
+// where the plan puts it.
+func (n *lookNow) targetLag(name string, pos *plan.Position) int64 {
+	if n.there == nil {
+		return -1
 	}
+	if _, ok := n.there.groups[name].Positions[pos.Target()]; ok {
+		return lagOf(n.there, name, n.to, pos.Target())
+	}
+	return pos.LagAfter
 }
 
 // plus adds what is known; -1 is not known, and stays so.
@@ -214,8 +337,11 @@ func plus(sum, n int64) int64 {
 }
 
 // lagOf is what a group has to read on a partition, -1 when not known.
-func lagOf(r group.Reading, ends map[topic.Partition]int64, tp topic.Partition) int64 {
-	at, ok := r.Positions[tp]
+func lagOf(r *reading, name string, ends map[topic.Partition]int64, tp topic.Partition) int64 {
+	if r == nil {
+		return -1
+	}
+	at, ok := r.groups[name].Positions[tp]
 	if !ok {
 		return 0
 	}
@@ -226,23 +352,36 @@ func lagOf(r group.Reading, ends map[topic.Partition]int64, tp topic.Partition) 
 	return max(0, end-at.Offset)
 }
 
-// needs says what the next step waits for, as it looks now.
-func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) ([]Wait, error) {
-	none := []Wait{}
+// needs says what the next step waits for, as it looks now; known is false when
+// what it would have to look at could not be seen.
+func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) (out []Wait, known bool, err error) {
 	switch e.st.Step {
 	case Checked:
-		return append(none, Wait{Kind: WaitAdvance, Detail: "the application still runs on " + e.in.From.Name, Remedy: "kferry migration advance " + e.st.Name}), nil
+		return []Wait{{Kind: WaitAdvance, Detail: "the application still runs on " + e.st.Source.Name, Remedy: "kferry migration advance " + e.st.Name}}, true, nil
 	case Stopping:
-		return append(none, here.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves)...), nil
+		if here == nil {
+			return nil, false, nil
+		}
+		return here.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves), true, nil
 	case Stopped, Copied:
-		return append(append(none, heldWaits(p, nil)...), refusedWaits(p)...), nil
+		if p == nil {
+			return nil, false, nil
+		}
+		return append(heldWaits(p, nil), refusedWaits(p)...), true, nil
 	case Moved, Resumed:
-		return e.absent(ctx, p, there)
+		if p == nil || there == nil {
+			return nil, false, nil
+		}
+		out, err = e.absent(ctx, p, there)
+		return out, true, err
 	case FailingBack:
-		return append(none, there.busy(WaitTargetMembers, e.in.To.Name, e.st.targets(), e.leaves)...), nil
+		if there == nil {
+			return nil, false, nil
+		}
+		return there.busy(WaitTargetMembers, e.in.To.Name, e.st.targets(), e.leaves), true, nil
 	case Planned, Applied, Verified, Across, Aborting, Aborted, FailedBack:
 	}
-	return none, nil
+	return nil, true, nil
 }
 
 // absent are the groups that have not gone on on the target yet.
@@ -251,7 +390,7 @@ func (e *engine) absent(ctx context.Context, p *plan.Plan, there *reading) ([]Wa
 	if err != nil {
 		return nil, err
 	}
-	out := []Wait{}
+	var out []Wait
 	for _, name := range e.st.targets() {
 		if _, ok := e.st.Resumed[name]; ok {
 			continue
@@ -264,8 +403,11 @@ func (e *engine) absent(ctx context.Context, p *plan.Plan, there *reading) ([]Wa
 }
 
 // settle says whether a group is ready, and what it waits for.
-func (g *GroupStatus) settle(st *State, waiting []Wait) {
-	g.Ready = true
+func (g *GroupStatus) settle(st *State, waiting []Wait, known bool) {
+	g.Ready, g.WaitsFor = known, ""
+	if !known {
+		g.WaitsFor = unseenWord
+	}
 	for i := range waiting {
 		w := &waiting[i]
 		if w.Group != "" && w.Group != g.Source && w.Group != g.Target {
@@ -276,38 +418,5 @@ func (g *GroupStatus) settle(st *State, waiting []Wait) {
 	}
 	if st.Ended {
 		g.Ready = st.Step == Across
-	}
-}
-
-// ErrTimeout: the time limit has passed before a step was reached.
-var ErrTimeout = errors.New("the time limit has passed")
-
-// WaitFor waits until a migration has reached a step, which another process
-// takes it to; it looks at the state only. Limit 0 is none. A migration that
-// ends elsewhere is ErrEnded, a limit that passes ErrTimeout; the state is given
-// with both.
-func WaitFor(ctx context.Context, name string, step Step, limit, every time.Duration, in Input) (*State, error) {
-	in.defaults()
-	began := in.Now()
-	for {
-		st, err := Load(ctx, in.Bucket, name)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case st.Step.Reached(step):
-			return st, nil
-		case st.Ended:
-			return st, &Error{Op: "waiting for", Name: name, Err: fmt.Errorf("%w at %s, and will not come to %s", ErrEnded, st.Step, step)}
-		case limit > 0 && in.Now().Sub(began) >= limit:
-			return st, &Error{Op: "waiting for", Name: name, Err: fmt.Errorf("%w: it stands at %s", ErrTimeout, st.Step)}
-		}
-		d := every
-		if limit > 0 {
-			d = min(d, limit-in.Now().Sub(began))
-		}
-		if err := in.Sleep(ctx, d); err != nil {
-			return st, err
-		}
 	}
 }
