@@ -14,9 +14,7 @@ import (
 func Abort(ctx context.Context, name string, in Input) (*Outcome, error) {
 	return with(ctx, "aborting", name, in, func(e *engine, ctx context.Context) (*Outcome, error) {
 		switch s := e.st.Step; {
-		case s == Aborting:
-		case s == Aborted:
-			return &Outcome{}, nil
+		case s == Aborting || s == Aborted: // an event of it may be left
 		case s == Resumed || s == Across:
 			return nil, e.inUse(fmt.Errorf("%w: it stands at %s", ErrInUse, s))
 		case s.ordinal() < 0:

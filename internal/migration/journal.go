@@ -80,7 +80,7 @@ func (s *State) fold(e *run.Entry) error {
 		if err := read(&b); err != nil {
 			return err
 		}
-		s.Groups, s.Findings = b.Groups, b.Findings
+		s.Groups, s.Findings = append([]Pair{}, b.Groups...), append([]Finding{}, b.Findings...)
 	case entryStep:
 		var b stepBody
 		if err := read(&b); err != nil {
