@@ -26,6 +26,13 @@ var _ driver.Driver = (*Store)(nil)
 // New returns an empty store.
 func New() *Store { return &Store{} }
 
+// Clone returns a store with the same objects.
+func (s *Store) Clone() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Store{objects: maps.Clone(s.objects)} // what is stored is never changed
+}
+
 // Put stores a copy of body under an absent key.
 func (s *Store) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	if err := ctx.Err(); err != nil {

@@ -1,0 +1,103 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/run"
+)
+
+// FailBack takes an application back to the source with what it has read on
+// the target: it waits until the groups are at rest there, finds the equal
+// positions on the source, and commits them by a plan of its own. Records that
+// exist on the target only have no place on the source; the plan says which. A
+// way back that was cut short goes on when it is called again. Before the
+// application is to be started on the target Abort is the way.
+func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
+	return with(ctx, "failing back", name, in, func(e *engine, ctx context.Context) (*Outcome, error) {
+		switch s := e.st.Step; {
+		case s == FailingBack || s == FailedBack: // an event of it may be left
+		case s == Moved || s == Resumed || s == Across:
+			if err := e.reach(ctx, stepBody{Step: FailingBack}); err != nil {
+				return nil, err
+			}
+		case s.ordinal() >= 0:
+			return nil, &Error{
+				Op: "failing back", Name: name, Err: fmt.Errorf("it stands at %s: the application was not started on %s", s, e.in.To.Name),
+				Hint: "kferry migration abort undoes what was done",
+			}
+		default:
+			return nil, &Error{Op: "failing back", Name: name, Err: fmt.Errorf("%w: it stands at %s", ErrEnded, s), Hint: "kferry migration show tells what was done"}
+		}
+		return e.walk(ctx, FailedBack, func() step {
+			if e.st.Back == "" {
+				return e.planBack
+			}
+			return e.applyBack
+		})
+	})
+}
+
+// planBack waits until the application is at rest on the target, and plans the
+// way back.
+func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
+	if _, waiting, err := e.rest(ctx, &e.in.To, e.st.targets(), WaitTargetMembers); err != nil || len(waiting) > 0 {
+		return waiting, err
+	}
+	forward, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.BuildBack(ctx, plan.BackInput{
+		From: e.in.To, To: e.in.From, Forward: forward, Accept: accept(e.spec()), Settle: -1,
+		Tool: e.in.Tool, Asked: []string{"migration fail-back " + e.st.Name}, Now: e.in.Now, Progress: e.planProgress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Plan = p
+	if held := heldWaits(p, nil); len(held) > 0 {
+		return held, nil
+	}
+	if refused := refusedWaits(p); len(refused) > 0 {
+		return refused, nil
+	}
+	return nil, e.attach(ctx, entryBack, "back", e.st.backs, p)
+}
+
+// applyBack commits the way back, looks at it once more, and ends it.
+func (e *engine) applyBack(ctx context.Context, out *Outcome) ([]Wait, error) {
+	p, err := e.attached(ctx, e.st.Back, e.st.BackDigest)
+	if err != nil {
+		return nil, err
+	}
+	out.Plan = p
+	begun, err := run.ByPlan(ctx, e.in.Bucket, e.st.BackDigest)
+	if err != nil {
+		return nil, err
+	}
+	if len(begun) == 0 && e.in.Confirm != nil {
+		if err := e.in.Confirm(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	rep, err := plan.Apply(ctx, p, e.applyInput(&e.in.To, e.in.From))
+	out.Apply = rep
+	if err != nil && !errors.Is(err, plan.ErrStale) && !errors.Is(err, plan.ErrRun) {
+		return nil, err
+	}
+	if err != nil || !rep.Complete() {
+		return e.undo(ctx, rep, err, undoing{side: &e.in.From, digest: e.st.BackDigest, to: FailingBack, unsettled: FailingBack})
+	}
+	v, err := plan.Verify(ctx, p, plan.VerifyInput{From: &e.in.To, To: e.in.From, Bucket: e.in.Bucket, Now: e.in.Now, Progress: e.planProgress})
+	if err != nil {
+		return nil, err
+	}
+	out.Verify = v
+	if w := verifyWaits(v); len(w) > 0 {
+		return w, nil
+	}
+	return nil, e.reach(ctx, stepBody{Step: FailedBack, Run: rep.Run, Detail: appliedText(rep) + "; " + startText(e.st.sources(), &e.in.From)})
+}
