@@ -70,7 +70,7 @@ func (f *Factory) prepare() error {
 	asJSON := f.logFormat.value == "json"
 	f.progress = observe.New(f.streams.Err, observe.Options{
 		Mode: mode, TTY: f.streams.ErrTTY && f.streams.env("TERM") != "dumb",
-		JSON: asJSON, Width: f.streams.ErrWidth,
+		JSON: asJSON, Width: f.streams.ErrWidth, Height: f.streams.ErrHeight,
 	})
 	f.log = slog.New(f.logHandler(asJSON))
 	f.answerRequests()

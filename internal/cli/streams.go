@@ -22,6 +22,8 @@ type Streams struct {
 	// ErrWidth gives the number of columns of the terminal behind Err, 0 when
 	// unknown; nil means unknown.
 	ErrWidth func() int
+	// ErrHeight gives the number of its lines, in the same way.
+	ErrHeight func() int
 }
 
 // SystemStreams are those of this process.
@@ -36,6 +38,8 @@ func SystemStreams() *Streams {
 		Getenv:   os.Getenv,
 		Now:      time.Now,
 		ErrWidth: func() int { w, _, _ := term.GetSize(descriptor(os.Stderr)); return w },
+
+		ErrHeight: func() int { _, h, _ := term.GetSize(descriptor(os.Stderr)); return h },
 	}
 }
 

@@ -27,6 +27,10 @@ func TestBoard(t *testing.T) {
 				wipe2 + "a warning\n" + wipe1 + "waiting\na 2" +
 				wipe2, // End
 		},
+		"low terminal": {
+			Options{TTY: true, Height: func() int { return 2 }},
+			wipe1 + "... 2 more lines" + wipe1 + "... 2 more lines" + wipe1 + "a warning\n" + wipe1 + "... 2 more lines" + wipe1,
+		},
 		"plain":  {Options{}, "look 1\nlook 2\na warning\n"},
 		"JSON":   {Options{TTY: true, JSON: true}, `{"type":"progress","n":1}` + "\n" + `{"type":"progress","n":2}` + "\na warning\n"},
 		"nobody": {Options{Mode: None}, "a warning\n"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +43,9 @@ type Options struct {
 	JSON bool
 	// Width gives the columns of the terminal, 0 unknown; nil is unknown.
 	Width func() int
+	// Height gives its lines, 0 unknown; nil is unknown. A block that is higher
+	// could not be redrawn in place: it is cut.
+	Height func() int
 	// Delay is how long a task runs before it is first shown (DefaultDelay).
 	Delay time.Duration
 	// Interval is the least time between two plain lines (DefaultInterval).
@@ -202,9 +206,16 @@ func (p *Progress) write(t *Task) {
 func (p *Progress) draw(lines ...string) {
 	var b strings.Builder
 	b.WriteString(p.wipe())
-	width := 0
+	width, height := 0, 0
 	if p.o.Width != nil {
 		width = p.o.Width()
+	}
+	if p.o.Height != nil {
+		height = p.o.Height()
+	}
+	if height > 1 && len(lines) >= height {
+		rest := fmt.Sprintf("... %d more lines", len(lines)-height+2)
+		lines = append(slices.Clone(lines[:height-2]), rest)
 	}
 	for i, l := range lines {
 		if i > 0 {
