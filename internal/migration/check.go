@@ -37,7 +37,11 @@ func Check(ctx context.Context, in Input, spec api.Migration) (*Checkup, error) 
 		if _, known := errors.AsType[*Error](err); known {
 			return nil, err
 		}
-		return nil, &Error{Op: "checking", Name: spec.Name, Err: err}
+		out := &Error{Op: "checking", Name: spec.Name, Err: err}
+		if failed, ok := errors.AsType[*plan.Error](err); ok {
+			out.Hint = failed.Hint
+		}
+		return nil, out
 	}
 	c.finish()
 	return c.out, nil
@@ -225,8 +229,9 @@ func (c *checker) choose(ctx context.Context) error {
 }
 
 // makePlan builds what would be planned now, with the positions of an
-// application that still runs, and looks at the copy more than once where
-// something is held.
+// application that still runs. The copy is looked at before, more than once
+// where something is held: that needs no proofs, which take reading all that the
+// groups have yet to read.
 func (c *checker) makePlan(ctx context.Context) error {
 	in := c.input
 	in.Accept.ActiveSource = true
@@ -237,7 +242,9 @@ func (c *checker) makePlan(ctx context.Context) error {
 	if c.in.Interval > 0 {
 		every = c.in.Interval
 	}
-	p, look, err := plan.Await(ctx, in, plan.WaitInput{
+	unproven := in
+	unproven.Translate.Quick = true
+	p, look, err := plan.Await(ctx, unproven, plan.WaitInput{
 		Interval: every, Limit: 2 * every, Looks: 2, Sleep: c.in.Sleep,
 		Look: func(l *plan.Look) {
 			if c.in.Progress != nil {
@@ -245,6 +252,9 @@ func (c *checker) makePlan(ctx context.Context) error {
 			}
 		},
 	})
+	if err == nil && !c.spec.Quick {
+		p, err = plan.Build(ctx, in)
+	}
 	if err != nil {
 		return c.noPlan(err)
 	}

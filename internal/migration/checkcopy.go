@@ -96,12 +96,15 @@ func (c *checker) unset(ctx context.Context) error {
 			p := &g.Positions[j]
 			k := key{sourceOf(g, p), p.SourceTopic}
 			of[k]++
-			if tp, ok := p.SourcePartition(); ok && p.Outcome == translate.Unset && p.Action == plan.None {
+			tp, whole := p.SourcePartition()
+			if p.Outcome == translate.Unset && p.Action == plan.None {
 				if none[k] == nil {
 					order = append(order, k)
 				}
 				none[k] = append(none[k], tp)
-				ask[tp] = true
+				if whole {
+					ask[tp] = true
+				}
 			}
 		}
 	}
@@ -115,7 +118,7 @@ func (c *checker) unset(ctx context.Context) error {
 		var numbered []int32
 		for _, tp := range parts {
 			numbered = append(numbered, tp.Partition)
-			if b := bounds[tp]; b.Err != nil || b.End > b.Start {
+			if b, asked := bounds[tp]; !asked || b.Err != nil || b.End > b.Start {
 				filled++
 			}
 		}

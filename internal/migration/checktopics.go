@@ -167,7 +167,7 @@ func (c *checker) inspected(t *inspect.Topic) {
 	refused := c.refused(t.Name)
 	for _, k := range order {
 		f := first[k]
-		if c.found(string(f.Reason), t.Name) {
+		if c.found(string(f.Reason), t.Name) || f.Reason == inspect.ReasonPartitionCounts && c.found(string(plan.ReasonPartitionCount), t.Name) {
 			continue // the plan has said it of the positions that it is about
 		}
 		out := Finding{Severity: Note, Reason: string(f.Reason), Topic: t.Name, Detail: f.Detail, Remedy: f.Hint}
