@@ -14,11 +14,7 @@ import (
 // backOne asks for the way back of one group.
 func backOne(t testing.TB, src, tgt *memLog, a BackAsk, change ...func(*BackRequest, *Options)) BackResult {
 	t.Helper()
-	req := BackRequest{
-		Source: part, Target: part, Asks: []BackAsk{a}, Evidence: KindHeader, Header: testHeader, Encoding: EncodingDecimal,
-		SourceTopic: topic.Topic{Name: "t", ID: topic.ID{1}, Config: topic.Config{Known: true, Compacted: src.compacted}},
-		TargetTopic: topic.Topic{Name: "t", ID: topic.ID{2}, Config: topic.Config{Known: true, Compacted: tgt.compacted}},
-	}
+	req := backRequest(src, tgt, a)
 	opt := Options{}
 	for _, f := range change {
 		f(&req, &opt)
@@ -28,6 +24,14 @@ func backOne(t testing.TB, src, tgt *memLog, a BackAsk, change ...func(*BackRequ
 		t.Fatal(err)
 	}
 	return out[0][0]
+}
+
+func backRequest(src, tgt *memLog, asks ...BackAsk) BackRequest {
+	return BackRequest{
+		Source: part, Target: part, Asks: asks, Evidence: KindHeader, Header: testHeader, Encoding: EncodingDecimal,
+		SourceTopic: topic.Topic{Name: "t", ID: topic.ID{1}, Config: topic.Config{Known: true, Compacted: src.compacted}},
+		TargetTopic: topic.Topic{Name: "t", ID: topic.ID{2}, Config: topic.Config{Known: true, Compacted: tgt.compacted}},
+	}
 }
 
 // ranges are those of one kind in short: "4-6(2) 9-9(1)".
@@ -123,7 +127,8 @@ func TestBackIsTheDefinition(t *testing.T) {
 	for i := range uint64(1500) {
 		r := rand.New(rand.NewPCG(seed, i))
 		src, tgt := randomLogs(r)
-		spoil(r, src, tgt)
+		spoil(r, tgt)
+		clean(r, src, tgt)
 		for range 4 {
 			a := BackAsk{S: r.Int64N(src.end() + 1), T: r.Int64N(tgt.end() + 1)}
 			a.U = a.T + r.Int64N(tgt.end()-a.T+1)
@@ -139,7 +144,7 @@ func TestBackIsTheDefinition(t *testing.T) {
 
 // spoil adds records of others behind the copies, and transactions that were
 // aborted on the target.
-func spoil(r *rand.Rand, src, tgt *memLog) {
+func spoil(r *rand.Rand, tgt *memLog) {
 	for range r.IntN(6) {
 		tgt.slots = append(tgt.slots, slot{kind: 'n'})
 	}
@@ -153,7 +158,28 @@ func spoil(r *rand.Rand, src, tgt *memLog) {
 		}
 	}
 	tgt.slots[from+2] = slot{kind: 'x'}
-	_ = src
+}
+
+// clean compacts the target now and then: of records of one key any but the last
+// may be gone.
+func clean(r *rand.Rand, src, tgt *memLog) {
+	if r.IntN(3) > 0 {
+		return
+	}
+	n := 2 + r.Int64N(6)
+	tgt.compacted = true
+	src.keys = func(h int64) int64 { return h % n }
+	tgt.keys = src.keys
+	last := map[int64]bool{}
+	for p := tgt.end() - 1; p >= 0; p-- {
+		s := &tgt.slots[p]
+		if s.kind == 'd' && last[s.h%n] && r.IntN(2) == 0 {
+			s.kind = '.'
+		}
+		if s.kind == 'd' {
+			last[s.h%n] = true
+		}
+	}
 }
 
 type defined struct {
@@ -168,7 +194,17 @@ func backByDefinition(src, tgt *memLog, a BackAsk) defined {
 			read[tgt.slots[p].h] = true
 		}
 	}
-	has := func(h int64) bool { return h < a.S || read[h] }
+	has := func(h int64) bool {
+		if h < a.S || read[h] {
+			return true
+		}
+		for later := range read { // that made up for it
+			if tgt.compacted && later > h && src.slots[later].kind == 'd' && src.keys(later) == src.keys(h) {
+				return true
+			}
+		}
+		return false
+	}
 	first := int64(-1)
 	for h := src.start; h < src.end() && first < 0; h++ {
 		if src.slots[h].kind == 'd' && !has(h) {

@@ -29,6 +29,8 @@ type memLog struct {
 	// times: how the log keeps the time of a record; nil to the millisecond.
 	times func(source, here int64) int64
 	salt  string
+	// keys gives the keys of records; nil makes them of their contents.
+	keys func(source int64) int64
 	// size of the batches
 	batch     int
 	answer    int  // bytes, about; 0 is 300
@@ -184,6 +186,9 @@ func (m *memLog) encode(base, end, _ int64) []byte {
 		default:
 			same := m.same(src)
 			r.Key, r.Value = []byte("k"+strconv.FormatInt(same, 10)), []byte(m.salt+"v"+strconv.FormatInt(same, 10))
+			if m.keys != nil {
+				r.Key = []byte("k" + strconv.FormatInt(m.keys(src), 10))
+			}
 			if m.copies && !m.bare {
 				r.Headers = []batch.RecordHeader{{Key: testHeader, Value: []byte(strconv.FormatInt(src, 10))}}
 			}
