@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/kferry/kferry/internal/group"
 )
 
 // Abort ends a migration and undoes whatever it has done: positions on the
@@ -58,7 +60,7 @@ func (e *engine) mayAbort(ctx context.Context) error {
 			return e.inUse(fmt.Errorf("%w: group %q: %s", ErrInUse, name, a.detail))
 		case a.members > 0:
 			return &Error{
-				Op: "aborting", Name: e.st.Name, Err: fmt.Errorf("group %q has %d members on %s", name, a.members, e.in.To.Name),
+				Op: "aborting", Name: e.st.Name, Err: fmt.Errorf("%w: %q on %s, %d of them", group.ErrActive, name, e.in.To.Name, a.members),
 				Hint: "stop the application there first; it has not committed yet",
 			}
 		}
