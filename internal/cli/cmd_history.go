@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kferry/kferry/internal/migration"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
@@ -40,6 +41,7 @@ type historyListJSON struct {
 type runJSON struct {
 	Run        string        `json:"run"`
 	Kind       string        `json:"kind"`
+	Name       string        `json:"name,omitempty"`
 	Status     string        `json:"status"`
 	Command    string        `json:"command"`
 	Tool       string        `json:"tool"`
@@ -102,15 +104,30 @@ func describeRun(ctx context.Context, b *store.Bucket, l run.Listed, now time.Ti
 		return runJSON{Run: l.ID, Clusters: []run.Cluster{}, Error: l.Err.Error()}
 	}
 	i := l.Info
-	status := plan.RunDamaged
+	status := string(plan.RunDamaged)
 	if r, err := run.Open(ctx, b, l.ID, nil); err == nil {
-		status = plan.Status(ctx, r, now)
+		status = statusOf(ctx, r, now)
 	}
 	return runJSON{
-		Run: l.ID, Kind: string(i.Kind), Status: string(status), Command: i.Command, Tool: i.Tool,
+		Run: l.ID, Kind: string(i.Kind), Name: i.Name, Status: status, Command: i.Command, Tool: i.Tool,
 		User: i.Who.User, Host: i.Who.Host, Created: &i.Created, PlanDigest: i.PlanDigest, Undoes: i.Undoes,
 		After: i.After, Clusters: list(i.Clusters),
 	}
+}
+
+// statusOf is how a run stands, in a word: a migration by its step.
+func statusOf(ctx context.Context, r *run.Run, now time.Time) string {
+	if r.Info().Kind != run.KindMigration {
+		return string(plan.Status(ctx, r, now))
+	}
+	st, err := migration.OfRun(ctx, r)
+	switch {
+	case err != nil:
+		return string(plan.RunDamaged)
+	case st.Step == "":
+		return string(plan.RunUnfinished)
+	}
+	return string(st.Step)
 }
 
 func targetOf(cs []run.Cluster) string {
@@ -203,6 +220,7 @@ func (d historyShowJSON) show(f *Factory, wide bool) error {
 	}
 	line("run", d.Run)
 	line("kind", d.Kind)
+	line("name", d.Name)
 	line("status", d.Status)
 	line("command", d.Command)
 	line("by", d.User+"@"+d.Host+", "+d.Tool)
@@ -218,13 +236,27 @@ func (d historyShowJSON) show(f *Factory, wide bool) error {
 	}
 	t := newTable(f.outPaint(), columns...)
 	for _, e := range d.Journal {
-		row := []string{offsetText(e.Seq), stamp(e.Time), e.Type, orDash(groupOfEntry(e.Body))}
+		row := []string{offsetText(e.Seq), stamp(e.Time), entryText(e), orDash(groupOfEntry(e.Body))}
 		if wide {
 			row = append(row, offsetText(e.Fence), string(e.Body))
 		}
 		t.row(row...)
 	}
 	return t.write(w)
+}
+
+// entryText is the type of an entry, with the step of a migration that it is
+// about.
+func entryText(e entryJSON) string {
+	var b struct {
+		Step string `json:"step"`
+		To   string `json:"to"`
+	}
+	switch {
+	case e.Type != "step" && e.Type != "return" && e.Type != "event", json.Unmarshal(e.Body, &b) != nil:
+		return e.Type
+	}
+	return strings.TrimSpace(e.Type + " " + firstOf(b.Step, b.To))
 }
 
 // groupOfEntry is the group that a journal entry is about, as far as it is

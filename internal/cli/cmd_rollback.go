@@ -51,6 +51,12 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 	if err != nil {
 		return unchanged(err)
 	}
+	if i := r.Info(); i.Kind == run.KindMigration {
+		return unchanged(&failure{
+			err:  fmt.Errorf("run %s is migration %q, which has runs of its own for what it commits", id, i.Name),
+			hint: fmt.Sprintf("'kferry migration abort %s' takes back all that it has done", quoteArg(i.Name)),
+		})
+	}
 	target, err := o.target(f, r.Info())
 	if err != nil {
 		return unchanged(err)

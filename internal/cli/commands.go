@@ -11,7 +11,7 @@ import (
 func commands(f *Factory) []*cobra.Command {
 	return []*cobra.Command{
 		newDemoCmd(f), newSandboxCmd(f),
-		newPlanCmd(f), newApplyCmd(f), newVerifyCmd(f), newRollbackCmd(f), newHistoryCmd(f),
+		newPlanCmd(f), newApplyCmd(f), newVerifyCmd(f), newRollbackCmd(f), newMigrationCmd(f), newHistoryCmd(f),
 		newGroupCmd(f), newOffsetCmd(f), newSnapshotCmd(f), newTopicCmd(f),
 		newClusterCmd(f), newConfigCmd(f),
 		newCompletionCmd(f), newVersionCmd(f),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kferry/kferry/internal/cluster"
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/migration"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/run"
@@ -32,10 +33,14 @@ func exitCode(err error) int {
 	case errors.As(err, &usage), errors.As(err, &file), errors.As(err, &csv), errors.As(err, &patterns),
 		errors.Is(err, errNoConfirmation):
 		return ExitUsage
+	case errors.Is(err, migration.ErrSameCluster):
+		return ExitUsage
 	case errors.Is(err, ErrInterrupted), errors.Is(err, plan.ErrInterrupted), errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	case errors.Is(err, plan.ErrStale):
 		return ExitStale
+	case errors.Is(err, migration.ErrFindings), errors.Is(err, migration.ErrInUse):
+		return ExitPartial
 	case errors.Is(err, run.ErrHeld), errors.Is(err, run.ErrFenced), errors.Is(err, group.ErrActive):
 		return ExitLocked
 	case errors.Is(err, cluster.ErrAuth), errors.Is(err, group.ErrAuth), errors.Is(err, plan.ErrRights):
@@ -53,12 +58,15 @@ func hintOf(err error) string {
 		format  *store.FormatError
 		held    *run.HeldError
 		active  *group.ActiveError
+		moving  *migration.Error
 	)
 	switch {
 	case errors.As(err, &connect) && connect.Hint != "":
 		return connect.Hint
 	case errors.As(err, &planned) && planned.Hint != "":
 		return planned.Hint
+	case errors.As(err, &moving) && moving.Hint != "":
+		return moving.Hint
 	case errors.As(err, &grouped) && grouped.Hint != "":
 		return grouped.Hint
 	case errors.As(err, &format) && format.Hint != "":
@@ -67,6 +75,10 @@ func hintOf(err error) string {
 		return "wait until it has ended, or until " + held.Until.UTC().Format(time.RFC3339)
 	case errors.As(err, &active):
 		return fmt.Sprintf("stop its consumers; 'kferry group describe %s' shows them", quoteArg(active.Group))
+	case errors.Is(err, migration.ErrNotFound):
+		return "'kferry migration list' shows the migrations"
+	case errors.Is(err, migration.ErrEvent):
+		return "mend what was called, then advance again: it is called once more"
 	case errors.Is(err, plan.ErrForeign):
 		return "the plan belongs to other clusters: name those, or make a new plan"
 	case errors.Is(err, fs.ErrPermission):

@@ -28,7 +28,7 @@ var exitMeaning = []struct {
 	{ExitOK, "done as asked; a plan is applicable in full"},
 	{ExitFailure, "failure; the message says what was left unchanged"},
 	{ExitUsage, "wrong usage, or a confirmation is missing (no terminal and no --yes)"},
-	{ExitPartial, "partial: some groups were not applied, or a plan holds, refuses or repeats, or a topic has an obstacle"},
+	{ExitPartial, "partial: some groups were not applied, or a plan holds, refuses or repeats, or a topic has an obstacle; or a migration waits or has problems"},
 	{ExitChanges, "the plan has changes (only with --detailed-exitcode)"},
 	{ExitDiffers, "verification found differences"},
 	{ExitStale, "the plan is stale: what it rests on has changed"},
@@ -51,6 +51,8 @@ type failure struct {
 	hint  string
 	// next are commands to go on with.
 	next []string
+	// waits: nothing has gone wrong, something has only not come yet.
+	waits bool
 	// silent: everything was said, only the code is left.
 	silent bool
 }

@@ -58,11 +58,17 @@ func (w *waitFlags) add(cmd *cobra.Command) {
 	fs.Var(&w.limit, "wait", "look again until nothing is held, for at most `TIME`; without one as long as it takes")
 	fs.Lookup("wait").NoOptDefVal = noLimit
 	fs.DurationVar(&w.interval, "wait-interval", plan.DefaultWaitInterval, "with --wait: time between two looks")
+	w.limit.guard(cmd, 0)
+}
+
+// guard explains a time that was written behind a blank: it became the argument
+// after those that the command takes.
+func (w *waitLimit) guard(cmd *cobra.Command, takes int) {
 	inner := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if w.limit.given && w.limit.limit == 0 && len(args) == 1 {
-			if _, err := time.ParseDuration(args[0]); err == nil {
-				return fmt.Errorf("--wait takes its time behind an equals sign: --wait=%s", args[0])
+		if w.given && w.limit == 0 && len(args) == takes+1 {
+			if _, err := time.ParseDuration(args[takes]); err == nil {
+				return fmt.Errorf("--wait takes its time behind an equals sign: --wait=%s", args[takes])
 			}
 		}
 		return inner(cmd, args)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kferry/kferry/internal/migration"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/snapshot"
 )
@@ -40,6 +41,11 @@ func documents(t *testing.T) map[string]any {
 		"sandbox":       &sandboxJSON{},
 		"error":         &problem{},
 		"wait":          &waitJSON{},
+
+		"migration":          &migrationJSON{State: &migration.State{}},
+		"migration-check":    &migrationCheckJSON{},
+		"migration-list":     &migrationListJSON{},
+		"migration-progress": &migrationProgressJSON{},
 	}
 	for _, doc := range docs {
 		fill(reflect.ValueOf(doc).Elem())

@@ -20,6 +20,8 @@ type problem struct {
 	State string   `json:"state,omitempty"`
 	Hint  string   `json:"hint,omitempty"`
 	Next  []string `json:"next,omitempty"`
+	// waits: what is said under "error" is only not there yet.
+	waits bool
 }
 
 // report shows an error once, in the one place that does, and returns the
@@ -55,10 +57,14 @@ func printProblem(w io.Writer, paint paint, p problem) {
 		_, _ = fmt.Fprintf(w, "%s%s %s\n", colour(label), strings.Repeat(" ", 6-len(label)), text)
 	}
 	label := "error:"
-	if p.Code == ExitInterrupted {
+	colour := paint.red
+	switch {
+	case p.Code == ExitInterrupted:
 		label = "stop:"
+	case p.waits:
+		label, colour = "wait:", paint.yellow
 	}
-	say(label, p.Error, paint.red)
+	say(label, p.Error, colour)
 	say("hint:", p.Hint, paint.bold)
 	say("state:", p.State, paint.bold)
 	for _, n := range p.Next {
@@ -89,6 +95,7 @@ func diagnose(err error) problem {
 	if f, ok := errors.AsType[*failure](err); ok {
 		p.State = f.state
 		p.Next = f.next
+		p.waits = f.waits
 		if f.hint != "" {
 			p.Hint = f.hint
 		}
