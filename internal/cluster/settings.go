@@ -149,17 +149,14 @@ func (c *Cluster) settingsOf(ctx context.Context, node int32) (map[string]string
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range resp.Resources {
-		if kerr.ErrorForCode(r.ErrorCode) != nil {
-			return nil, errSettingsHidden
-		}
-		values := make(map[string]string, len(r.Configs))
-		for _, kv := range r.Configs {
-			if kv.Value != nil && !kv.IsSensitive {
-				values[kv.Name] = *kv.Value
-			}
-		}
-		return values, nil
+	if len(resp.Resources) != 1 || kerr.ErrorForCode(resp.Resources[0].ErrorCode) != nil {
+		return nil, errSettingsHidden
 	}
-	return nil, errSettingsHidden
+	values := map[string]string{}
+	for _, kv := range resp.Resources[0].Configs {
+		if kv.Value != nil && !kv.IsSensitive {
+			values[kv.Name] = *kv.Value
+		}
+	}
+	return values, nil
 }

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ func (e *engine) keep(ctx context.Context) error {
 	in := e.applyInput(nil, e.in.From)
 	in.AllOrNothing = false
 	rep, err := plan.Apply(ctx, p, in)
+	if errors.Is(err, ErrInterrupted) {
+		return err
+	}
 	if err != nil {
 		return fail(err, without)
 	}
@@ -61,7 +65,7 @@ func notKept(rep *plan.Report) []string {
 			continue
 		case plan.Blocked, plan.Stale, plan.Refused, plan.TakenBack, plan.Failed:
 		}
-		switch g.Reason { //nolint:exhaustive // all others are failures
+		switch g.Reason {
 		case plan.ReasonGroupActive, plan.ReasonNotSettled, plan.ReasonTargetMoved:
 		case plan.ReasonGroupMissing: // it had no positions, or it would not be as it was
 		default:

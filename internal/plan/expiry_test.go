@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +119,7 @@ func TestAPlanWarnsOfGroupsThatHadMembers(t *testing.T) {
 	}
 	cl.Close()
 	empty := func() bool {
-		r, err := n.g.Read(context.Background(), []string{"app"})
+		r, err := n.g.Read(t.Context(), []string{"app"})
 		return err == nil && r["app"].Group.State == group.Empty
 	}
 	for !empty() {

@@ -58,6 +58,9 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		before := all()
 		in := w.input()
 		in.Accept = Accept{Rewind: rapid.Bool().Draw(r, "rewind"), PartialGroup: rapid.Bool().Draw(r, "partial")}
+		if rapid.Bool().Draw(r, "keep") {
+			in.Keep = month
+		}
 		p, err := Build(t.Context(), in)
 		if err != nil {
 			return // no group on the source
@@ -65,6 +68,9 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		ai := w.applyInput()
 		if rapid.Bool().Draw(r, "split commits") {
 			ai.MaxCommit = 1
+		}
+		if rapid.Bool().Draw(r, "apply keeps") {
+			ai.Keep = month
 		}
 		rep, err := Apply(t.Context(), p, ai)
 		if err != nil {
@@ -101,7 +107,7 @@ func planned(before at, g *Group) at {
 	for i := range g.Positions {
 		q := &g.Positions[i]
 		switch q.Action {
-		case New, Change, Same:
+		case New, Change, Same, Keep:
 			out[q.Target()] = strconv.FormatInt(q.After.Offset, 10)
 			if q.After.Metadata != "" {
 				out[q.Target()] += " " + q.After.Metadata

@@ -317,18 +317,24 @@ func (b *builder) position(g *Group, it *item) Position {
 		b.guard(&q, it.target)
 	}
 	if q.After != nil && !q.Blocked {
-		switch {
-		case q.Before == nil:
-			q.Action = New
-		case q.Before.same(q.After) && b.in.Keep > 0 && !g.share():
-			q.Action = Keep
-		case q.Before.same(q.After):
-			q.Action = Same
-		default:
-			q.Action = Change
-		}
+		q.Action = q.action(b.in.Keep > 0 && !g.share())
 	}
 	return q
+}
+
+// action is what takes a position from Before to After; keep commits also what
+// is there already.
+func (q *Position) action(keep bool) Action {
+	switch {
+	case q.Before == nil:
+		return New
+	case !q.Before.same(q.After):
+		return Change
+	case keep:
+		return Keep
+	default:
+		return Same
+	}
 }
 
 func (q *Position) refuse(reason Reason, detail, hint string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -74,11 +75,7 @@ func (l *times) note(req *kmsg.OffsetCommitRequest) {
 func (l *times) get(name string) map[topic.Partition]time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := map[topic.Partition]time.Duration{}
-	for p, d := range l.of[name] {
-		out[p] = d
-	}
-	return out
+	return maps.Clone(l.of[name])
 }
 
 func keepFor(d time.Duration) func(*Input) { return func(in *Input) { in.Keep = d } }
