@@ -184,7 +184,7 @@ func (e *engine) deadline() time.Time {
 func patient(ws []Wait) bool {
 	for i := range ws {
 		switch ws[i].Kind {
-		case WaitMembers, WaitUnsettled, WaitCopy, WaitFirstCommit, WaitBoth, WaitTargetMembers:
+		case WaitMembers, WaitUnsettled, WaitCopy, WaitFirstCommit, WaitBoth, WaitTargetMembers, WaitKeep:
 		case WaitPlan, WaitApply, WaitVerify, WaitEvent, WaitAdvance:
 			return false
 		}

@@ -10,6 +10,18 @@ import (
 	"github.com/kferry/kferry/internal/plan"
 )
 
+// opKeep is the operation of errors that hold nothing up but the end.
+const opKeep = "keeping offsets of"
+
+// tryToKeep is keep, with what stands in its way as something to wait for.
+func (e *engine) tryToKeep(ctx context.Context) (*Wait, error) {
+	err := e.keep(ctx)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Op == opKeep && ctx.Err() == nil {
+		return &Wait{Kind: WaitKeep, Detail: "offsets on " + e.in.From.Name + " are not kept from expiring: " + failed.Err.Error(), Remedy: failed.Hint}, nil
+	}
+	return nil, err
+}
+
 // keep commits what the groups have on the source once more, so that it does
 // not expire, where the spec asks for that and it is due. An application that is
 // back there keeps its positions by itself, and is not disturbed: whoever
@@ -24,7 +36,7 @@ func (e *engine) keep(ctx context.Context) error {
 	}
 	asked := time.Duration(e.spec().KeepOffsets)
 	fail := func(err error, hint string) error {
-		return &Error{Op: "keeping offsets", Name: e.st.Name, Err: err, Hint: hint}
+		return &Error{Op: opKeep, Name: e.st.Name, Err: err, Hint: hint}
 	}
 	p, err := plan.BuildKeep(ctx, plan.KeepInput{
 		To: e.in.From, Groups: e.st.sources(), For: asked, Tool: e.in.Tool,
@@ -43,13 +55,14 @@ func (e *engine) keep(ctx context.Context) error {
 	if err != nil {
 		return fail(err, without)
 	}
+	if failed := notKept(rep); len(failed) > 0 {
+		return fail(fmt.Errorf("on %s: %s", e.in.From.Name, strings.Join(failed, "; ")), "see that the groups can be committed on the source: READ on the groups and their topics; advance again")
+	}
+	// A run that has kept only some is not noted: all are kept once more.
 	if rep.Count(plan.Applied) > 0 {
 		if err := e.put(ctx, entryKept, runBody{Run: rep.Run}); err != nil {
 			return err
 		}
-	}
-	if failed := notKept(rep); len(failed) > 0 {
-		return fail(fmt.Errorf("on %s: %s", e.in.From.Name, strings.Join(failed, "; ")), "see that the groups can be committed on the source: READ on the groups and their topics; advance again")
 	}
 	return nil
 }

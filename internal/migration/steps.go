@@ -428,9 +428,18 @@ func verifiedText(v *plan.VerifyReport) string {
 	return text
 }
 
-// move tells where the application is to be started.
+// move tells where the application is to be started. Offsets on the source that
+// cannot be kept do not hold that up.
 func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
-	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: e.startText()})
+	text := e.startText()
+	unkept, err := e.tryToKeep(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if unkept != nil {
+		text += "; " + unkept.Detail
+	}
+	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: text})
 }
 
 func (e *engine) startText() string { return startText(e.st.targets(), &e.in.To) }

@@ -129,6 +129,8 @@ const (
 	WaitBoth WaitKind = "both-sides"
 	// WaitTargetMembers: a group has members on the target (fail-back).
 	WaitTargetMembers WaitKind = "target-members"
+	// WaitKeep: offsets on the source could not be kept from expiring.
+	WaitKeep WaitKind = "keep"
 	// WaitEvent: a command or webhook of the last step failed.
 	WaitEvent WaitKind = "event"
 	// WaitAdvance: nothing but 'advance'.

@@ -15,8 +15,13 @@ import (
 // there are some, an application that is back on the source takes the
 // positions back.
 func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
-	if err := e.keep(ctx); err != nil {
+	var waiting []Wait
+	unkept, err := e.tryToKeep(ctx)
+	if err != nil {
 		return nil, err
+	}
+	if unkept != nil {
+		waiting = append(waiting, *unkept)
 	}
 	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
 	if err != nil {
@@ -31,7 +36,6 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	var waiting []Wait
 	live := false
 	for _, name := range e.st.targets() {
 		if _, ok := e.st.Resumed[name]; ok {
