@@ -61,7 +61,3 @@ func newVersions(all []*kmsg.ApiVersionsResponse) Versions {
 
 // Versions tells what all brokers spoke when the cluster was opened.
 func (c *Cluster) Versions() Versions { return c.versions }
-
-// Speaks reports whether all brokers knew a request, by its API key, when the
-// cluster was opened.
-func (c *Cluster) Speaks(key int16) bool { return c.versions.Highest(kmsg.Key(key)) >= 0 }

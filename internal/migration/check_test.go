@@ -112,7 +112,6 @@ type brokers struct {
 	*cluster.Cluster
 	kept    time.Duration
 	session time.Duration
-	speaks  bool
 	// retention of all topics, when it is not 0; noIDs leaves out their IDs.
 	retention time.Duration
 	noIDs     bool
@@ -122,7 +121,6 @@ func (b *brokers) OffsetsRetention(context.Context) (time.Duration, bool, error)
 	return b.kept, b.kept > 0, nil
 }
 func (b *brokers) LongestSession(bool) (time.Duration, bool) { return b.session, b.session > 0 }
-func (b *brokers) Speaks(int16) bool                         { return b.speaks }
 
 func (b *brokers) Topics(ctx context.Context, names ...string) (map[string]topic.Topic, error) {
 	all, err := b.Cluster.Topics(ctx, names...)
@@ -152,6 +150,11 @@ func (k *kinds) Read(ctx context.Context, names []string) (map[string]group.Read
 	}
 	return all, err
 }
+
+// older is a reader on whose cluster only members of classic groups can join.
+type older struct{ plan.Reader }
+
+func (*older) Joinable(context.Context, group.Kind) (bool, error) { return false, nil }
 
 // unsettled is a reader that has a pending commit on a partition.
 type unsettled struct {
@@ -288,14 +291,14 @@ func TestCheckGroups(t *testing.T) {
 		"protocol that the target does not speak": {
 			change: func(c *checks) {
 				c.in.From.Read = &kinds{c.in.From.Read, group.Consumer}
-				c.in.To.Topics = &brokers{Cluster: c.in.To.Topics.(*cluster.Cluster)}
+				c.in.To.Read = &older{c.in.To.Read}
 			},
 			want: []finding{{Warning, "group-protocol", ordersApp, "", "KIP-848"}},
 		},
 		"protocol of Kafka Streams": {
 			change: func(c *checks) {
 				c.in.From.Read = &kinds{c.in.From.Read, group.Streams}
-				c.in.To.Topics = &brokers{Cluster: c.in.To.Topics.(*cluster.Cluster)}
+				c.in.To.Read = &older{c.in.To.Read}
 			},
 			want: []finding{{Warning, "group-protocol", ordersApp, "", "KIP-1071"}, {Note, "streams", ordersApp, "", ""}},
 		},

@@ -47,7 +47,9 @@ func (c *checker) readSource(ctx context.Context) error {
 			continue // the plan says so
 		}
 		c.atWork(name, &r)
-		c.protocol(name, r.Group.Kind)
+		if err := c.protocol(ctx, name, r.Group.Kind); err != nil {
+			return err
+		}
 		if len(r.Positions) == 0 && len(r.Unstable) == 0 {
 			c.say(Finding{
 				Severity: Warning, Reason: reasonNoPositions, Group: name,
@@ -107,44 +109,46 @@ func isAre(n int) string {
 	return "are"
 }
 
-// speaker is the optional ability of a cluster to say which requests its
-// brokers know.
-type speaker interface {
-	Speaks(key int16) bool
+// joiner is the optional ability of a reader of groups to say whether members of
+// a kind can join on its cluster.
+type joiner interface {
+	Joinable(ctx context.Context, kind group.Kind) (bool, error)
 }
-
-// The requests with which members keep their place, by protocol.
-const (
-	consumerHeartbeat = 68 // ConsumerGroupHeartbeat (KIP-848)
-	streamsHeartbeat  = 88 // StreamsGroupHeartbeat (KIP-1071)
-)
 
 // protocol looks whether the application can join on the target as it does on
 // the source.
-func (c *checker) protocol(name string, kind group.Kind) {
-	key, what, instead := int16(consumerHeartbeat), "the consumer protocol of KIP-848", "start it there with group.protocol=classic, or upgrade the brokers (from Apache Kafka 4.0 on)"
+func (c *checker) protocol(ctx context.Context, name string, kind group.Kind) error {
+	what, since := "the consumer protocol of KIP-848", "Apache Kafka 4.0"
 	switch kind {
 	case group.Consumer:
 	case group.Streams:
-		key, what, instead = streamsHeartbeat, "the protocol of Kafka Streams of KIP-1071", "start it there with group.protocol=classic, or upgrade the brokers (from Apache Kafka 4.1 on)"
+		what, since = "the protocol of Kafka Streams of KIP-1071", "Apache Kafka 4.1"
 	case group.Share:
 		c.say(Finding{
 			Severity: Warning, Reason: string(plan.ReasonShareGroup), Group: name,
 			Detail: "a share group moves at least once: what is done above its start offsets will be delivered again, because nobody can see which records these are",
 			Remedy: "--accept-repeats lets it through",
 		})
-		return
+		return nil
 	case group.Classic, group.Unknown:
-		return
+		return nil
 	}
-	if s, ok := c.in.To.Topics.(speaker); !ok || s.Speaks(key) {
-		return
+	j, ok := c.in.To.Read.(joiner)
+	if !ok {
+		return nil
 	}
-	c.say(Finding{
-		Severity: Warning, Reason: reasonProtocol, Group: name,
-		Detail: fmt.Sprintf("group %q uses %s, which the brokers of %s do not know: its positions move, and the application as it is configured now cannot join there", name, what, c.in.To.Name),
-		Remedy: instead,
-	})
+	can, err := j.Joinable(ctx, kind)
+	if err != nil {
+		return fmt.Errorf("asking %s for %s: %w", c.in.To.Name, what, err)
+	}
+	if !can {
+		c.say(Finding{
+			Severity: Warning, Reason: reasonProtocol, Group: name,
+			Detail: fmt.Sprintf("group %q uses %s, which the brokers of %s do not know or have switched off: its positions move, and the application as it is configured now cannot join there", name, what, c.in.To.Name),
+			Remedy: "start it there with group.protocol=classic, or switch the protocol on (brokers have it from " + since + " on)",
+		})
+	}
+	return nil
 }
 
 // claims looks for migrations of the same state that have one of the groups.
