@@ -18,6 +18,7 @@ const payloadShown = 200
 // the source and of T on the target, and how it is known that nothing after T
 // is missing or comes twice.
 func (v planView) explain(p *plan.Plan) error {
+	v.back = p.Kind == plan.Back
 	for _, t := range p.Topics {
 		if text := leftOutText(&t); text != "" {
 			v.linef("%s: fingerprints leave out %s", clean(t.Target), text)
@@ -58,6 +59,7 @@ func (v planView) explainOne(g *plan.Group, q *plan.Position) error {
 		if q.Detail != "" {
 			v.linef("  %s: %s", reasonText(q), clean(q.Detail))
 		}
+		v.onlyThere(q)
 		v.linef("")
 		return nil
 	}
@@ -97,7 +99,12 @@ func (v planView) explainRest(q *plan.Position) {
 	if q.MirrorMaker != nil {
 		v.linef("  %s", clean(checkpointText(q.MirrorMaker)))
 	}
-	v.linef("  %s", knownText(q))
+	if v.back {
+		v.linef("  %s", backText(q))
+	} else {
+		v.linef("  %s", knownText(q))
+	}
+	v.onlyThere(q)
 	if q.Detail != "" {
 		v.linef("  %s: %s", reasonText(q), clean(q.Detail))
 	}

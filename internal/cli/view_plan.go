@@ -18,6 +18,8 @@ type planView struct {
 	wide  bool
 	// payload shows keys and values in explain.
 	payload bool
+	// back: the plan is of kind back.
+	back bool
 }
 
 // planJSON is a plan for programs: the body of the plan file, with its digest.
@@ -71,6 +73,8 @@ func (v planView) heading(p *plan.Plan) {
 		v.linef("On %s", target)
 	case p.SameCluster:
 		v.linef("Within %s", target)
+	case p.Kind == plan.Back:
+		v.linef("Back from %s to %s", clusterText(*p.Source), target)
 	default:
 		v.linef("From %s to %s", clusterText(*p.Source), target)
 	}
