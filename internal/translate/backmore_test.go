@@ -30,6 +30,7 @@ func TestBackByIdentity(t *testing.T) {
 		{name: "both sides were written to", src: data(20), tgt: data(18), others: []int64{15, 16, 17}, ask: BackAsk{5, 5, 17}, want: 15, outcome: Exact, read: "15-16(2)", rest: "17-17(1)"},
 		{name: "markers on the source", src: "ddddcddddc", tgt: "ddddcddddcdd", others: []int64{10, 11}, ask: BackAsk{2, 2, 12}, want: 9, outcome: Exact, read: "10-11(2)"},
 		{name: "the source was compacted", src: "dddd..dddd", tgt: data(12), others: []int64{10, 11}, compacted: true, ask: BackAsk{2, 2, 11}, want: 10, outcome: Exact, read: "10-10(1)", rest: "11-11(1)", unclear: 2},
+		{name: "a compacted source, and others in between", src: "dddddd.ddd..", tgt: data(12), others: []int64{7}, compacted: true, ask: BackAsk{2, 2, 12}, want: 6, outcome: Repeats, read: "7-7(1) 10-11(2)", unclear: 1},
 		{name: "the source has forgotten the start", src: data(20), tgt: data(20), srcStart: 10, ask: BackAsk{5, 5, 15}, want: 15, outcome: Exact, unclear: 5},
 	}
 	for _, tt := range tests {

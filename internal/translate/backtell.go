@@ -16,11 +16,7 @@ func (b *back) place(a *backAsk) {
 		if a.unread >= 0 && r.h >= a.unread {
 			break
 		}
-		end := r.h + r.n
-		if a.unread >= 0 {
-			end = min(end, a.unread)
-		}
-		a.res.Back = max(a.res.Back, end)
+		a.res.Back = r.h + r.n // it does not hold what is unread
 	}
 }
 
