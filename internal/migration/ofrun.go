@@ -2,7 +2,9 @@ package migration
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
 )
 
@@ -10,3 +12,39 @@ import (
 // another run by now. It needs no lease. The Step is "" when its process died
 // before it was stored in full.
 func OfRun(ctx context.Context, r *run.Run) (*State, error) { return readState(ctx, r) }
+
+// LookBack makes the plan of the way back of a migration as FailBack would make
+// it now, or reads the one that it has made. It writes nothing and needs no
+// lease.
+func LookBack(ctx context.Context, name string, in Input) (*plan.Plan, error) {
+	in.defaults()
+	r, err := open(ctx, in.Bucket, "reading", name, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	st, err := readState(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{in: in, run: r, st: st}
+	if err := e.same("reading"); err != nil {
+		return nil, err
+	}
+	switch {
+	case st.Back != "":
+		return e.attached(ctx, st.Back, st.BackDigest)
+	case !st.Step.Reached(Moved) && st.Step != FailingBack:
+		return nil, &Error{
+			Op: "planning the way back of", Name: name, Err: fmt.Errorf("it stands at %s, from which no way leads back", st.Step),
+			Hint: "up to the first commit on the target kferry migration abort undoes what was done",
+		}
+	}
+	forward, err := e.attached(ctx, st.Plan, st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	return plan.BuildBack(ctx, plan.BackInput{
+		From: in.To, To: in.From, Forward: forward, Accept: accept(e.spec()), Settle: -1,
+		Tool: in.Tool, Asked: []string{"migration fail-back " + name}, Now: in.Now, Progress: e.planProgress,
+	})
+}
