@@ -38,7 +38,7 @@ func newMigrationCmd(f *Factory) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newMigrationCreateCmd(f), newMigrationListCmd(f), newMigrationAdvanceCmd(f),
-		newMigrationAbortCmd(f),
+		newMigrationAbortCmd(f), newMigrationFailBackCmd(f),
 	)
 	return cmd
 }

@@ -107,7 +107,6 @@ func (o *advanceOptions) call(ctx context.Context, f *Factory, m *opened, do act
 			return o.confirm(ctx, f, p, to)
 		}
 	}
-	f.sayState()
 	var work context.Context
 	work, in.Stop = stopOf(ctx)
 	return do(work, m.state.Name, in)
@@ -174,10 +173,16 @@ func (o *migrationOptions) broken(fail *failure, again string) error {
 		fail.next = []string{again + "   (calls the event again)"}
 	case errors.Is(fail.err, migration.ErrInUse), errors.Is(fail.err, migration.ErrEnded), errors.Is(fail.err, migration.ErrForeign):
 		// Calling the same once more would end the same.
-	default:
+	case !hinted(fail.err):
 		fail.next = []string{again + "   (goes on where it stopped)"}
 	}
 	return fail
+}
+
+// hinted reports whether the room itself has said what to do.
+func hinted(err error) bool {
+	e, ok := errors.AsType[*migration.Error](err)
+	return ok && e.Hint != ""
 }
 
 // waits fills in the failure of a call that something is missing for.
@@ -243,11 +248,15 @@ func heldMigration(name string, err error) error {
 func standText(out *migration.Outcome, err error) string {
 	st := out.State
 	text := fmt.Sprintf("migration %s stands at %s", st.Name, st.Step)
+	written := st.Target
+	if st.Step == migration.FailingBack {
+		written = st.Source
+	}
 	switch s := st.Step; {
 	case out.Apply != nil && out.Apply.Run != "" && !st.Step.Reached(migration.Applied):
 		return text + "; " + doneSoFar(out.Apply) + "; run " + out.Apply.Run
 	case st.Plan == "" && migration.Planned.Reached(s), errors.Is(err, errNoConfirmation):
-		return text + "; nothing was committed on " + clusterText(st.Target)
+		return text + "; nothing was committed on " + clusterText(written)
 	case s == migration.Planned:
 		return text + "; what was begun is journalled"
 	case s.Reached(migration.Applied) && st.ApplyRun != "":
