@@ -117,7 +117,7 @@ func (o *advanceOptions) confirm(ctx context.Context, f *Factory, p *plan.Plan, 
 	if p.Summary.Applicable == 0 {
 		return nil
 	}
-	if err := (planView{w: f.stderr(), paint: f.errPaint()}).show(p); err != nil {
+	if err := (planView{w: f.stderr(), paint: f.errPaint()}).showBack(p); err != nil {
 		return err
 	}
 	err := f.confirmPlan(ctx, p, to, p.Options.Keep(), &o.write)

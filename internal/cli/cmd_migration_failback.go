@@ -68,7 +68,7 @@ func (o *advanceOptions) rehearseBack(ctx context.Context, f *Factory, m *opened
 	if o.output.value == asJSON {
 		err = writeJSON(f.stdout(), planDoc(p))
 	} else {
-		err = (planView{w: f.stdout(), paint: f.outPaint()}).show(p)
+		err = (planView{w: f.stdout(), paint: f.outPaint()}).showBack(p)
 	}
 	if err != nil {
 		return err

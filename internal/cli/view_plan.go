@@ -53,7 +53,6 @@ func (v planView) show(p *plan.Plan) error {
 	}
 	v.obstacles(p)
 	v.findings(p)
-	v.onlyThere(p)
 	v.leftBehind(p)
 	v.linef("%s", planSum(p))
 	return nil
