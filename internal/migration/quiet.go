@@ -79,7 +79,7 @@ func (r *reading) busy(kind WaitKind, side string, names []string, left func(gro
 			}
 			w.Detail = fmt.Sprintf("group %q is %s on %s with %d members", name, g.Group.State, side, len(w.Members))
 			if len(w.Members) > 0 && !slices.ContainsFunc(w.Members, func(m Member) bool { return m.InstanceID == "" }) {
-				w.Remedy = "static members stay until their session times out, also when they are stopped: wait, or remove them with kafka-consumer-groups"
+				w.Remedy = "static members stay until their session times out, also when they are stopped"
 			}
 			out = append(out, w)
 		case len(g.Unstable) > 0:
