@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/kferry/kferry/internal/killtest"
@@ -152,6 +153,9 @@ func TestRestartedOnTheSource(t *testing.T) {
 				t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
 			}
 			w.wantTarget(map[string]map[topic.Partition]int64{"orders-app": nil, "payments-app": nil})
+			if at != Moved && slices.ContainsFunc(out.State.Steps, func(s Stamp) bool { return s.Step == Moved }) {
+				t.Error("it said that the application is to be started on the target")
+			}
 			leave()
 			out = w.advance(func(in *Input) { in.Wait = true; in.Until = Moved })
 			if out.State.Step != Moved {

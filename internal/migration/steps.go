@@ -428,9 +428,19 @@ func verifiedText(v *plan.VerifyReport) string {
 	return text
 }
 
-// move tells where the application is to be started. Offsets on the source that
+// move tells where the application is to be started, unless it runs on the
+// source again: an event of that step starts it. Offsets on the source that
 // cannot be kept do not hold that up.
 func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
+	both, err := e.sourceBack(ctx, false)
+	switch {
+	case err != nil:
+		return nil, err
+	case both != nil:
+		return []Wait{*both}, nil
+	case e.st.Step != Verified:
+		return nil, nil // what was there was taken back
+	}
 	text := e.startText()
 	unkept, err := e.tryToKeep(ctx)
 	if err != nil {
