@@ -119,7 +119,7 @@ const maxReturns = 5
 // wait for.
 func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outcome, error) {
 	out := &Outcome{}
-	deadline := e.deadline()
+	e.until = e.deadline()
 	returns := len(e.st.Returns)
 	for {
 		if err := e.events(ctx); err != nil {
@@ -153,8 +153,8 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 			return out, nil
 		}
 		d := interval(&e.in, e.spec())
-		if !deadline.IsZero() {
-			left := deadline.Sub(e.in.Now())
+		if !e.until.IsZero() {
+			left := e.until.Sub(e.in.Now())
 			if left <= 0 {
 				out.Waiting, out.TimedOut = waiting, true
 				return out, nil

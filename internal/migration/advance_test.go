@@ -2,6 +2,7 @@ package migration
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,5 +48,18 @@ func TestAcross(t *testing.T) {
 	}
 	if diff := cmp.Diff(Steps(), steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheLimitEndsAWaitForTheCopy: a limit is one for all that is waited for.
+func TestTheLimitEndsAWaitForTheCopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(part("orders", 0), 10, 16)
+	w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 14})
+	w.create()
+	out := w.advance(func(in *Input) { in.Wait, in.Limit = true, 30*time.Millisecond })
+	if !out.TimedOut || out.State.Step != Stopped || len(out.Waiting) != 1 || out.Waiting[0].Kind != WaitCopy {
+		t.Fatalf("stands at %s and waits for %+v, timed out %t", out.State.Step, out.Waiting, out.TimedOut)
 	}
 }

@@ -1,8 +1,6 @@
 package migration
 
 import (
-	"fmt"
-
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
 )
@@ -34,5 +32,5 @@ func (c *Checkup) Count(s Severity) int {
 
 // Detail sums a checkup up.
 func (c *Checkup) Detail() string {
-	return fmt.Sprintf("%d groups; %d warnings, %d notes", len(c.Groups), c.Count(Warning), c.Count(Note))
+	return count(len(c.Groups), "group", "groups") + "; " + count(c.Count(Warning), "warning", "warnings") + ", " + count(c.Count(Note), "note", "notes")
 }

@@ -130,7 +130,7 @@ func Create(ctx context.Context, in Input, c *Checkup) (*State, error) {
 		return nil, &Error{Op: "creating", Name: c.Spec.Name, Err: err, Hint: hint}
 	}
 	if n := c.Count(Problem); n > 0 {
-		return fail(fmt.Errorf("%w: %d problems", ErrFindings, n), "each has its remedy beside it; check again with the same command")
+		return fail(fmt.Errorf("%w: %s", ErrFindings, count(n, "problem", "problems")), "each has its remedy beside it; check again with the same command")
 	}
 	info := run.Info{
 		Kind: run.KindMigration, Name: c.Spec.Name, Command: in.Command, Tool: in.Tool,
@@ -183,6 +183,8 @@ type engine struct {
 	run   *run.Run
 	lease *run.Lease
 	st    *State
+	// until is when waiting ends, zero for never.
+	until time.Time
 }
 
 // hold takes the lease and reads the journal.

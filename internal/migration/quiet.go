@@ -77,7 +77,7 @@ func (r *reading) busy(kind WaitKind, side string, names []string, left func(gro
 					ID: m.ID, ClientID: m.ClientID, Host: m.Host, InstanceID: m.InstanceID, LeavesBy: left(g, m),
 				})
 			}
-			w.Detail = fmt.Sprintf("group %q is %s on %s with %d members", name, g.Group.State, side, len(w.Members))
+			w.Detail = fmt.Sprintf("group %q is %s on %s with %s", name, g.Group.State, side, count(len(w.Members), "member", "members"))
 			if len(w.Members) > 0 && !slices.ContainsFunc(w.Members, func(m Member) bool { return m.InstanceID == "" }) {
 				w.Remedy = "static members stay until their session times out, also when they are stopped"
 			}

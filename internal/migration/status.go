@@ -396,7 +396,7 @@ func (e *engine) absent(ctx context.Context, p *plan.Plan, there *reading) ([]Wa
 			continue
 		}
 		if a := arrival(p.Group(name), there.groups[name], to); !a.here() {
-			out = append(out, Wait{Kind: WaitFirstCommit, Group: name, Detail: a.detail, Remedy: e.startText()})
+			out = append(out, Wait{Kind: WaitFirstCommit, Group: name, Detail: fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.detail), Remedy: e.startText()})
 		}
 	}
 	return out, nil

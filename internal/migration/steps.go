@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
@@ -22,7 +23,7 @@ func (e *engine) stop(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	}
 	return nil, e.reach(ctx, stepBody{
 		Step: Stopped, Positions: r.sum,
-		Detail: fmt.Sprintf("%d groups are empty on %s, and their %d positions are final", len(e.st.sources()), e.in.From.Name, r.count),
+		Detail: fmt.Sprintf("%s empty on %s, %s final", count(len(e.st.sources()), "group is", "groups are"), e.in.From.Name, count(r.count, "position is", "positions are")),
 	})
 }
 
@@ -91,9 +92,13 @@ func (e *engine) await(ctx context.Context, in plan.Input) (*plan.Plan, *plan.Lo
 	defer cancel(nil)
 	var journal error
 	var last *plan.Look
+	// What is waited for besides is looked at in between.
+	limit := 30 * interval(&e.in, e.spec())
+	if !e.until.IsZero() {
+		limit = max(min(limit, e.until.Sub(e.in.Now())), time.Millisecond)
+	}
 	w := plan.WaitInput{
-		// What is waited for besides is looked at in between.
-		Limit: 30 * interval(&e.in, e.spec()), Interval: interval(&e.in, e.spec()), Sleep: e.in.Sleep,
+		Limit: limit, Interval: interval(&e.in, e.spec()), Sleep: e.in.Sleep,
 		Look: func(l *plan.Look) {
 			last = l
 			e.tell(nil, l)
@@ -169,7 +174,7 @@ func heldWaits(p *plan.Plan, look *plan.Look) []Wait {
 	for _, k := range keys {
 		w := Wait{
 			Kind: WaitCopy, Group: k.group, Topic: k.topic, Remedy: first[k].Hint,
-			Detail: fmt.Sprintf("%d partitions of %s are not copied through to where group %q stands: %s", held[k], k.topic, k.group, first[k].Detail),
+			Detail: fmt.Sprintf("%s of %s not copied through to where group %q stands: %s", count(held[k], "partition", "partitions"), k.topic, k.group, first[k].Detail),
 		}
 		if look != nil {
 			for _, t := range look.Troubles {
@@ -229,12 +234,12 @@ func Foreign(pos *plan.Position) bool {
 }
 
 func copiedText(p *plan.Plan) string {
-	return fmt.Sprintf("nothing of %d positions is held", p.Summary.Positions)
+	return "everything is there that was read: of " + count(p.Summary.Positions, "position", "positions") + " none is held"
 }
 
 func planText(p *plan.Plan) string {
 	s := p.Summary
-	return fmt.Sprintf("%d groups, %d positions: %d new, %d changed, %d as they are, %d deleted", s.Groups, s.Positions, s.New, s.Changed, s.Same, s.Deleted)
+	return fmt.Sprintf("%s, %s: %d new, %d changed, %d as they are, %d deleted", count(s.Groups, "group", "groups"), count(s.Positions, "position", "positions"), s.New, s.Changed, s.Same, s.Deleted)
 }
 
 // apply commits the plan, all of it or nothing.
@@ -288,7 +293,7 @@ func appliedText(rep *plan.Report) string {
 		set += rep.Groups[i].Set
 		deleted += rep.Groups[i].Deleted
 	}
-	return fmt.Sprintf("run %s: %d positions set, %d deleted, read back", rep.Run, set, deleted)
+	return fmt.Sprintf("run %s: %s set, %d deleted, read back", rep.Run, count(set, "position", "positions"), deleted)
 }
 
 // undoing says whose apply is undone, and where the migration goes then.
@@ -416,9 +421,12 @@ func verifyWaits(v *plan.VerifyReport) []Wait {
 
 func verifiedText(v *plan.VerifyReport) string {
 	var parts []string
-	for _, c := range []plan.ProofCheck{plan.ProofHolds, plan.ProofPartly, plan.ProofGone, plan.ProofNone} {
-		if n := v.Proofs[c]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, c))
+	for _, c := range []struct {
+		check plan.ProofCheck
+		words string
+	}{{plan.ProofHolds, "shown"}, {plan.ProofPartly, "shown in part"}, {plan.ProofGone, "gone"}, {plan.ProofNone, "without one"}} {
+		if n := v.Proofs[c.check]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, c.words))
 		}
 	}
 	text := "every position is as written"

@@ -55,7 +55,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 				return nil, err
 			}
 		default:
-			waiting = append(waiting, Wait{Kind: WaitFirstCommit, Group: name, Detail: a.detail, Remedy: e.startText()})
+			waiting = append(waiting, Wait{Kind: WaitFirstCommit, Group: name, Detail: fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.detail), Remedy: e.startText()})
 		}
 	}
 	back, err := e.sourceBack(ctx, live)
@@ -72,11 +72,11 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 func (e *engine) arrive(ctx context.Context, waiting []Wait) ([]Wait, error) {
 	switch {
 	case len(e.st.Resumed) > 0 && e.st.Step == Moved:
-		return nil, e.reach(ctx, stepBody{Step: Resumed, Detail: fmt.Sprintf("%d of %d groups", len(e.st.Resumed), len(e.st.targets()))})
+		return nil, e.reach(ctx, stepBody{Step: Resumed, Detail: fmt.Sprintf("%d of %s", len(e.st.Resumed), count(len(e.st.targets()), "group", "groups"))})
 	case len(waiting) > 0:
 		return waiting, nil
 	}
-	return nil, e.reach(ctx, stepBody{Step: Across, Detail: fmt.Sprintf("all %d groups have gone on on %s", len(e.st.targets()), e.in.To.Name)})
+	return nil, e.reach(ctx, stepBody{Step: Across, Detail: fmt.Sprintf("%s gone on on %s", count(len(e.st.targets()), "group has", "groups have"), e.in.To.Name)})
 }
 
 // sourceBack looks whether the application runs on the source again. While
@@ -153,9 +153,9 @@ func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) a
 			a.committed = true
 		}
 	}
-	a.detail = fmt.Sprintf("%s, %d members, %d records to read, no commit yet", now.Group.State, a.members, lag)
-	if a.committed {
-		a.detail = fmt.Sprintf("%s, %d members, %d records to read", now.Group.State, a.members, lag)
+	a.detail = fmt.Sprintf("%s, %s, %s to read", now.Group.State, count(a.members, "member", "members"), count(lag, "record", "records"))
+	if !a.committed {
+		a.detail += ", no commit yet"
 	}
 	return a
 }
