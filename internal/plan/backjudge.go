@@ -76,6 +76,10 @@ func (b *backer) judgeBack() {
 		b.leaveExtra(&g, known, topics)
 		slices.SortFunc(g.Positions, func(x, y Position) int { return topic.Compare(x.Target(), y.Target()) })
 		g.judge(b.in.Accept)
+		if g.Verdict == VerdictPartly {
+			g.Detail = fmt.Sprintf("positions that cannot be found stay as they are on %s; where there is none, a consumer falls to its auto.offset.reset", b.in.To.label())
+		}
+		b.noteState(name)
 		b.noteOnlyThere(&g)
 		b.plan.Groups = append(b.plan.Groups, g)
 	}
@@ -265,6 +269,18 @@ func (b *backer) leaveExtra(g *Group, known map[topic.Partition]bool, topics map
 			Detail: fmt.Sprintf("%d positions on other topics of %s, which the plan did not move, stay as they are", elsewhere, b.in.To.label()),
 		})
 	}
+}
+
+// noteState says of an application of Kafka Streams that its state stays.
+func (b *backer) noteState(name string) {
+	if !slices.ContainsFunc(b.forward.Findings, func(f Finding) bool { return f.Reason == ReasonStreams && f.Group == name }) {
+		return
+	}
+	b.find(Finding{
+		Severity: Warning, Reason: ReasonStreams, Group: name,
+		Detail: fmt.Sprintf("an application of Kafka Streams: its own topics on %s are as it left them, and what it has computed since is on %s", b.in.To.label(), b.in.From.label()),
+		Hint:   "let it build its state anew, or copy its own topics back before it starts",
+	})
 }
 
 // noteOnlyThere sums up per topic which records have no place on the target.

@@ -105,7 +105,10 @@ type BackResult struct {
 // as with Translate, and so is the bound on memory.
 func Back(ctx context.Context, source, target Log, reqs []BackRequest, opts *Options) ([][]BackResult, error) {
 	opt := withDefaults(opts)
-	w := &backWork{opt: &opt, source: source, target: target, chosen: map[[2]string]evidence{}}
+	w := &backWork{opt: &opt, source: source, target: target, topics: map[string]bool{}, chosen: map[[2]string]evidence{}, choosers: map[choice]*work{}}
+	for i := range reqs {
+		w.topics[reqs[i].Source.Topic] = true
+	}
 	w.budget.left.Store(int64(opt.MaxStretches))
 	out := make([][]BackResult, len(reqs))
 	for from := 0; from < len(reqs); from += opt.Parallel {
@@ -125,7 +128,16 @@ type backWork struct {
 	opt            *Options
 	source, target Log
 	budget         budget
+	topics         map[string]bool // of the source, that are asked for
 	chosen         map[[2]string]evidence
+	choosers       map[choice]*work
+}
+
+// choice is how evidence is chosen; all topics of one share what is read for it.
+type choice struct {
+	kind     Kind
+	header   string
+	encoding Encoding
 }
 
 // wave answers as many requests as may be worked on at once.
@@ -247,10 +259,10 @@ func (w *backWork) evidence(ctx context.Context, backs []*back) (evidence, error
 			b.s.tgt.limit = b.s.tgt.bounds.End
 		}
 	}()
-	ev, err := w.chooser(req, req.Evidence).evidence(ctx, solvers)
+	ev, err := w.chooser(choice{req.Evidence, req.Header, req.Encoding}).evidence(ctx, solvers)
 	if n, ok := ev.(*none); ok && err == nil && req.Evidence == KindMM2 {
 		// Its syncs may be gone; records that are equal show the same.
-		if ev, err = w.chooser(req, KindContent).evidence(ctx, solvers); err == nil {
+		if ev, err = w.chooser(choice{kind: KindContent}).evidence(ctx, solvers); err == nil {
 			if c, ok := ev.(*content); ok {
 				c.note = " (" + n.why + ")"
 			}
@@ -259,14 +271,17 @@ func (w *backWork) evidence(ctx context.Context, backs []*back) (evidence, error
 	return ev, err
 }
 
-// chooser is the choice of evidence as Translate makes it.
-func (w *backWork) chooser(req *BackRequest, kind Kind) *work {
-	opt := *w.opt
-	if kind != "" {
-		opt.Evidence = kind
+// chooser chooses evidence as Translate does.
+func (w *backWork) chooser(c choice) *work {
+	if w.choosers[c] == nil {
+		opt := *w.opt
+		if c.kind != "" {
+			opt.Evidence = c.kind
+		}
+		if c.kind == KindHeader && c.header != "" {
+			opt.Header, opt.Encoding = c.header, c.encoding
+		}
+		w.choosers[c] = &work{source: w.source, target: w.target, opt: &opt, topics: w.topics}
 	}
-	if req.Header != "" && kind == KindHeader {
-		opt.Header, opt.Encoding = req.Header, req.Encoding
-	}
-	return &work{source: w.source, target: w.target, opt: &opt, topics: map[string]bool{req.Source.Topic: true}}
+	return w.choosers[c]
 }

@@ -24,6 +24,7 @@ type back struct {
 	source  int64   // records of the source
 	row     row     // of the target, that is being read
 	cuts    []int64 // every T and U, in order: a row of records ends there
+	held    int     // what is kept for single groups, in stretches
 }
 
 // row is a row of records that are no certain copies of anything.
@@ -157,6 +158,9 @@ func (b *back) solve(ctx context.Context) error {
 	for _, a := range b.asks {
 		if !a.done {
 			a.got = b.gotBy(a)
+			if b.held += len(a.got); !b.s.afford(b.kept()) {
+				return &tooManyError{b.s.opt.MaxStretches}
+			}
 		}
 	}
 	if err := b.findUnread(ctx); err != nil {
@@ -250,7 +254,7 @@ func (b *back) take(e *traced) error {
 	default:
 		b.stranger(e.Offset, e.maybe)
 	}
-	if !b.s.afford(len(b.copies.runs) + 2*len(b.doubts)) {
+	if !b.s.afford(b.kept()) {
 		return &tooManyError{b.s.opt.MaxStretches}
 	}
 	return nil

@@ -72,8 +72,9 @@ func (h *hunt) take(e *batch.Entry) {
 		return
 	}
 	if has(h.a.got, e.Offset) {
-		if len(h.pending) > 0 && e.Key != nil {
-			delete(h.pending, fingerKey(e.Key))
+		if k := fingerKey(e.Key); e.Key != nil && hasKey(h.pending, k) {
+			delete(h.pending, k)
+			h.b.held -= keyStretches
 		}
 	} else if h.hard < 0 {
 		h.miss(e)
@@ -85,7 +86,7 @@ func (h *hunt) take(e *batch.Entry) {
 // miss takes a record that the group has not read.
 func (h *hunt) miss(e *batch.Entry) {
 	cfg := h.b.s.req.TargetTopic.Config
-	if !cfg.Known || !cfg.Compacted || e.Key == nil || e.Offset >= h.a.top() || !h.b.s.afford(h.b.kept()+keyStretches*(len(h.pending)+1)) {
+	if !cfg.Known || !cfg.Compacted || e.Key == nil || e.Offset >= h.a.top() || !h.b.s.afford(h.b.kept()+keyStretches) {
 		h.hard = e.Offset
 		return
 	}
@@ -94,6 +95,7 @@ func (h *hunt) miss(e *batch.Entry) {
 	}
 	if k := fingerKey(e.Key); !hasKey(h.pending, k) {
 		h.pending[k] = e.Offset
+		h.b.held += keyStretches
 	}
 }
 
@@ -102,8 +104,8 @@ func hasKey(m map[[16]byte]int64, k [16]byte) bool {
 	return ok
 }
 
-// kept is what is remembered of the target, in stretches.
-func (b *back) kept() int { return len(b.copies.runs) + 2*len(b.doubts) }
+// kept is what is remembered, in stretches.
+func (b *back) kept() int { return len(b.copies.runs) + 2*len(b.doubts) + b.held }
 
 // findUnread reads the source where what was read has gaps, for all groups at
 // once.
@@ -129,6 +131,7 @@ func (b *back) findUnread(ctx context.Context) error {
 	})
 	for _, h := range hunts {
 		h.a.unread = h.hard
+		b.held -= keyStretches * len(h.pending)
 		for _, off := range h.pending {
 			if h.a.unread < 0 || off < h.a.unread {
 				h.a.unread = off
@@ -213,14 +216,22 @@ func (c *count) take(e *batch.Entry, b *back) {
 	}
 	k := fingerKey(e.Key)
 	if in {
-		c.a.res.Repeats += c.superseded[k]
-		delete(c.superseded, k)
+		if n, ok := c.superseded[k]; ok {
+			c.a.res.Repeats += n
+			delete(c.superseded, k)
+			b.held -= keyStretches
+		}
 		return
 	}
 	if c.superseded == nil {
 		c.superseded = map[[16]byte]int64{}
 	}
-	if hasKey(c.superseded, k) || b.s.afford(b.kept()+keyStretches*(len(c.superseded)+1)) {
-		c.superseded[k]++
+	if !hasKey(c.superseded, k) {
+		if !b.s.afford(b.kept() + keyStretches) {
+			c.a.res.Repeats++ // it may be one, which is not remembered
+			return
+		}
+		b.held += keyStretches
 	}
+	c.superseded[k]++
 }
