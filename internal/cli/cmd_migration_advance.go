@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,7 @@ func newMigrationAdvanceCmd(f *Factory) *cobra.Command {
 	}
 	o.add(f, cmd, true)
 	o.until = choice{value: string(migration.Across)}
-	addChoice(cmd, &o.until, "until", "", "stop at this step", stepWords(migration.Steps())...)
+	addChoice(cmd, &o.until, "until", "", "stop at this `STEP`", stepWords(migration.Steps())...)
 	cmd.Flags().Lookup("until").DefValue = o.until.value
 	o.addWait(cmd, "go on looking while something is needed that can come by itself, for at most `TIME`; without one as the migration says")
 	return cmd
@@ -224,7 +225,7 @@ func refusal(ws []migration.Wait) bool {
 		case migration.WaitPlan, migration.WaitApply, migration.WaitVerify, migration.WaitEvent, migration.WaitAdvance:
 			return true
 		case migration.WaitMembers, migration.WaitUnsettled, migration.WaitCopy, migration.WaitFirstCommit,
-			migration.WaitBoth, migration.WaitTargetMembers:
+			migration.WaitBoth, migration.WaitTargetMembers, migration.WaitKeep:
 		}
 	}
 	return false
@@ -255,6 +256,8 @@ func standText(out *migration.Outcome, err error) string {
 	switch s := st.Step; {
 	case out.Apply != nil && out.Apply.Run != "" && !st.Step.Reached(migration.Applied):
 		return text + "; " + doneSoFar(out.Apply) + "; run " + out.Apply.Run
+	case st.Plan == "" && migration.Planned.Reached(s) && slices.ContainsFunc(st.Returns, func(r migration.Return) bool { return r.Rollback != "" }):
+		return text + "; what it had committed on " + clusterText(written) + " was taken back"
 	case st.Plan == "" && migration.Planned.Reached(s), errors.Is(err, errNoConfirmation):
 		return text + "; nothing was committed on " + clusterText(written)
 	case s == migration.Planned:

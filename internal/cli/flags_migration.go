@@ -49,7 +49,7 @@ func (o *migrationFlags) add(f *Factory, cmd *cobra.Command) {
 	o.pair.add(f, cmd)
 	o.sel.add(fs)
 	o.route.add(cmd)
-	addChoice(cmd, &o.mover, "mover", "", "what copies the records", movers...)
+	addChoice(cmd, &o.mover, "mover", "", "what copies the records: `WORD`, one of "+strings.Join(movers, ", "), movers...)
 	o.evidence.add(cmd)
 	o.mirror.add(f, cmd)
 	o.accept.addMoving(fs)
