@@ -122,11 +122,14 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 	e.until = e.deadline()
 	returns := len(e.st.Returns)
 	for {
-		if err := e.events(ctx); err != nil {
-			return out, err
-		}
-		if e.st.Ended || e.st.Step.Reached(until) {
-			return out, nil
+		// On the way back to an earlier step nothing of this one is to be done.
+		if e.st.returning == nil {
+			if err := e.events(ctx); err != nil {
+				return out, err
+			}
+			if e.st.Ended || e.st.Step.Reached(until) {
+				return out, nil
+			}
 		}
 		if e.in.stopped() {
 			return out, ErrInterrupted
@@ -207,6 +210,9 @@ func (e *engine) planProgress(ev plan.Event) {
 
 // forward is what comes after the step at which the migration stands.
 func (e *engine) forward() step {
+	if e.st.returning != nil {
+		return e.resumeReturn
+	}
 	switch e.st.Step {
 	case Checked:
 		return func(ctx context.Context, _ *Outcome) ([]Wait, error) {

@@ -19,6 +19,11 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 	return with(ctx, "failing back", name, in, func(e *engine, ctx context.Context) (*Outcome, error) {
 		switch s := e.st.Step; {
 		case s == FailingBack || s == FailedBack: // an event of it may be left
+		case e.st.returning != nil:
+			return nil, &Error{
+				Op: "failing back", Name: name, Err: fmt.Errorf("it is on its way back from %s to %s", s, e.st.returning.To),
+				Hint: "kferry migration advance goes on with that",
+			}
 		case s == Moved || s == Resumed || s == Across:
 			if err := e.reach(ctx, stepBody{Step: FailingBack}); err != nil {
 				return nil, err
@@ -32,6 +37,9 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 			return nil, &Error{Op: "failing back", Name: name, Err: fmt.Errorf("%w: it stands at %s", ErrEnded, s), Hint: "kferry migration show tells what was done"}
 		}
 		return e.walk(ctx, FailedBack, func() step {
+			if e.st.returning != nil {
+				return e.resumeReturn
+			}
 			if e.st.Back == "" {
 				return e.planBack
 			}
@@ -89,7 +97,7 @@ func (e *engine) applyBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return nil, err
 	}
 	if err != nil || !rep.Complete() {
-		return e.undo(ctx, rep, err, undoing{side: &e.in.From, digest: e.st.BackDigest, to: FailingBack, unsettled: FailingBack})
+		return e.undo(ctx, rep, err, undoing{side: &e.in.From, to: FailingBack, unsettled: FailingBack})
 	}
 	v, err := plan.Verify(ctx, p, plan.VerifyInput{From: &e.in.To, To: e.in.From, Bucket: e.in.Bucket, Now: e.in.Now, Progress: e.planProgress})
 	if err != nil {

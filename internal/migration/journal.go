@@ -16,12 +16,16 @@ const (
 	entryChecked = "checked"
 	entryStep    = "step"
 	entryReturn  = "return"
-	entryPlan    = "plan"
-	entryBack    = "back"
-	entryEvent   = "event"
-	entryResumed = "resumed"
-	entryKept    = "kept"
-	entryUndone  = "undone"
+	// entryReturning is what a Return begins with where something has to be
+	// taken back first; entryStayed says that it could not be.
+	entryReturning = "returning"
+	entryStayed    = "stayed"
+	entryPlan      = "plan"
+	entryBack      = "back"
+	entryEvent     = "event"
+	entryResumed   = "resumed"
+	entryKept      = "kept"
+	entryUndone    = "undone"
 )
 
 // checkedBody is what 'create' found.
@@ -61,6 +65,11 @@ type resumedBody struct {
 	Detail string `json:"detail"`
 }
 
+// stayedBody is why a migration did not go back.
+type stayedBody struct {
+	Detail string `json:"detail"`
+}
+
 // runBody names a run of its own.
 type runBody struct {
 	Run string `json:"run"`
@@ -87,12 +96,18 @@ func (s *State) fold(e *run.Entry) error {
 			return err
 		}
 		s.reach(&b, e)
-	case entryReturn:
+	case entryReturn, entryReturning:
 		var b Return
 		if err := read(&b); err != nil {
 			return err
 		}
-		s.goBack(b, e)
+		if s.returning = nil; e.Type == entryReturning {
+			s.returning = &b
+		} else {
+			s.goBack(b, e)
+		}
+	case entryStayed:
+		s.returning = nil
 	case entryPlan, entryBack:
 		var b planBody
 		if err := read(&b); err != nil {
@@ -133,7 +148,7 @@ func (s *State) fold(e *run.Entry) error {
 
 // reach takes a step that was reached.
 func (s *State) reach(b *stepBody, e *run.Entry) {
-	s.Step, s.Since, s.visit = b.Step, e.Time, e.Seq
+	s.Step, s.Since, s.visit, s.returning = b.Step, e.Time, e.Seq, nil
 	s.Ended = b.Step.Ended()
 	s.Steps = append(s.Steps, Stamp{Step: b.Step, At: e.Time, Fence: e.Fence, Detail: b.Detail})
 	if b.Step == Applied {

@@ -2,11 +2,13 @@ package migration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/store/memstore"
@@ -167,3 +169,62 @@ func TestRestartedOnTheSource(t *testing.T) {
 		})
 	}
 }
+
+// TestKilledWhileGoingBack has the application read on at the source once the
+// positions are on the target, lets the process die while it takes them back,
+// and has the application stop again as if it had never been there: the next
+// process must not start it on the target before its positions are there again.
+func TestKilledWhileGoingBack(t *testing.T) {
+	t.Parallel()
+	for _, at := range []Step{Applied, Verified, Moved} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			started := []string{}
+			notify := notifier(func(_ api.Event, body []byte) error {
+				var b EventBody
+				if err := json.Unmarshal(body, &b); err != nil {
+					return err
+				}
+				started = append(started, fmt.Sprint(len(w.target.positions("orders-app")), len(w.target.positions("payments-app"))))
+				return nil
+			})
+			for n := 1; ; n++ {
+				w.again()
+				c := checked()
+				c.Spec.Events = []api.Event{{On: []string{string(Moved)}, Command: []string{"start"}}}
+				in := w.input(&killtest.Killer{})
+				in.Notify = notify
+				if _, err := Create(t.Context(), in, c); err != nil {
+					t.Fatal(err)
+				}
+				w.advance(func(in *Input) { in.Until, in.Notify = at, notify })
+				w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 6})
+				k := &killtest.Killer{At: n, After: n%2 == 0}
+				dying := w.input(k)
+				dying.Notify = notify
+				_, _ = Advance(t.Context(), "app", dying) // dies
+				w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 4})
+				started = nil
+				out := w.advance(func(in *Input) { in.Notify = notify })
+				if out.State.Step != Moved {
+					t.Fatalf("killed at step %d of %d: stands at %s and waits for %+v", n, len(k.Steps()), out.State.Step, out.Waiting)
+				}
+				w.wantTarget(wanted)
+				for _, s := range started {
+					if s != "2 1" {
+						t.Errorf("killed at step %d (%v): started with %s positions", n, k.Steps(), s)
+					}
+				}
+				if t.Failed() || !k.Dead() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// notifier is a function as a Notifier.
+type notifier func(api.Event, []byte) error
+
+func (n notifier) Notify(_ context.Context, ev api.Event, body []byte) error { return n(ev, body) }

@@ -275,7 +275,7 @@ func (e *engine) apply(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if err == nil && rep.Complete() {
 		return nil, e.reach(ctx, stepBody{Step: Applied, Run: rep.Run, Detail: appliedText(rep)})
 	}
-	return e.undo(ctx, rep, err, undoing{side: &e.in.To, digest: e.st.PlanDigest, to: Stopped, unsettled: Stopping})
+	return e.undo(ctx, rep, err, undoing{side: &e.in.To, to: Stopped, unsettled: Stopping})
 }
 
 // applyInput is the same for every apply: S was read a settle time before the
@@ -298,9 +298,8 @@ func appliedText(rep *plan.Report) string {
 
 // undoing says whose apply is undone, and where the migration goes then.
 type undoing struct {
-	// side was written to, by the plan of that digest.
-	side   *plan.Side
-	digest string
+	// side was written to.
+	side *plan.Side
 	// to is the step to go back to when something else was in the way than the
 	// application itself; else it is unsettled.
 	to, unsettled Step
@@ -333,15 +332,11 @@ func (e *engine) undo(ctx context.Context, rep *plan.Report, cause error, u undo
 	if len(waiting) > 0 {
 		return waiting, nil
 	}
-	undone, err := e.rollBack(ctx, u.side, u.digest)
-	if err != nil {
-		return nil, err
-	}
 	to := u.to
 	if reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonGroupActive) || reason == string(plan.ReasonNotSettled) {
 		to = u.unsettled
 	}
-	return nil, e.back(ctx, Return{To: to, Reason: reason, Detail: detail, Rollback: undone})
+	return nil, e.retreat(ctx, Return{To: to, Reason: reason, Detail: detail})
 }
 
 // rollBack takes back what the runs of a plan have written on a side, and

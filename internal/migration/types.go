@@ -232,8 +232,10 @@ type State struct {
 	// the entry with which the step was reached, the checksum of the positions
 	// that are final, how many plans were attached, when offsets were kept last,
 	// and where in Events each event is.
-	seq, visit   int64
-	positions    string
+	seq, visit int64
+	positions  string
+	// returning is a way back to an earlier step that has been begun.
+	returning    *Return
 	plans, backs int
 	kept         time.Time
 	events       map[eventKey]int

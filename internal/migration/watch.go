@@ -94,14 +94,11 @@ func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
 	if live {
 		return both, nil
 	}
-	undone, err := e.rollBack(ctx, &e.in.To, e.st.PlanDigest)
+	err = e.retreat(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
 	if errors.Is(err, ErrInUse) {
 		return both, nil // it began there just now
 	}
-	if err != nil {
-		return nil, err
-	}
-	return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail, Rollback: undone})
+	return nil, err
 }
 
 // arrived is how far one group has come on the target.
