@@ -3,12 +3,14 @@ package migration
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
 )
 
 // The types of journal entries; their bodies are specified in docs/formats.md.
@@ -226,6 +228,9 @@ func readState(ctx context.Context, r *run.Run) (*State, error) {
 		}
 	}
 	if _, err := r.Attachment(ctx, attachment, Format, Version, &s.Spec); err != nil {
+		if _, some, lerr := r.Last(ctx); errors.Is(err, store.ErrNotFound) && lerr == nil && !some {
+			return s, nil // its process died right after it had begun the run
+		}
 		return nil, fmt.Errorf("reading migration %q: %w", info.Name, err)
 	}
 	for e, err := range r.Entries(ctx) {

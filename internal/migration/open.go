@@ -78,9 +78,13 @@ func find(ctx context.Context, b *store.Bucket, name string, o *run.Options) (*r
 func open(ctx context.Context, b *store.Bucket, op, name string, o *run.Options) (*run.Run, error) {
 	r, err := find(ctx, b, name, o)
 	if err == nil && r == nil {
-		err = &Error{Op: op, Name: name, Err: ErrNotFound, Hint: "kferry migration list shows those that there are"}
+		err = unknown(op, name)
 	}
 	return r, err
+}
+
+func unknown(op, name string) error {
+	return &Error{Op: op, Name: name, Err: ErrNotFound, Hint: "kferry migration list shows those that there are"}
 }
 
 // Load reads the migration of a name: the last one, when the name was used
@@ -90,7 +94,11 @@ func Load(ctx context.Context, b *store.Bucket, name string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readState(ctx, r)
+	s, err := readState(ctx, r)
+	if err == nil && s.Step == "" {
+		return nil, unknown("reading", name) // its process died while it made it
+	}
+	return s, err
 }
 
 // Listed is one migration in a list: its state, or why it cannot be read.
