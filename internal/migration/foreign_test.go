@@ -36,3 +36,22 @@ func TestOwnPositionsOnTheTarget(t *testing.T) {
 	w.advance(func(in *Input) { in.Until = Moved })
 	w.wantTarget(wanted)
 }
+
+// TestMembersOnTheTarget: who is on the target when the plan is applied does
+// not mean that the application is back on the source.
+func TestMembersOnTheTarget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create()
+	w.advance(func(in *Input) { in.Until = Planned })
+	leave := w.target.join("orders-app", "orders")
+	out := w.advance()
+	if out.State.Step == Stopping || len(out.Waiting) != 1 || out.Waiting[0].Kind != WaitPlan {
+		t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
+	}
+	leave()
+	if out = w.advance(); out.State.Step != Moved {
+		t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
+	}
+	w.wantTarget(wanted)
+}

@@ -325,7 +325,7 @@ func (e *engine) undo(ctx context.Context, rep *plan.Report, cause error, u undo
 		case plan.Failed:
 			return nil, fmt.Errorf("applying the plan to group %q: %s", g.Name, g.Detail)
 		case plan.Stale, plan.Refused, plan.TakenBack, plan.Blocked:
-			reason, detail = string(g.Reason), fmt.Sprintf("group %q: %s", g.Name, g.Detail)
+			reason, detail = string(g.Reason), aboutGroup(g.Name, g.Detail)
 		case plan.Ready, plan.Applied, plan.AlreadyApplied, plan.Unchanged, plan.NotTried, plan.RolledBack:
 		}
 	}
@@ -333,10 +333,23 @@ func (e *engine) undo(ctx context.Context, rep *plan.Report, cause error, u undo
 		return waiting, nil
 	}
 	to := u.to
-	if reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonGroupActive) || reason == string(plan.ReasonNotSettled) {
+	awake, _, err := e.woken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Members of the target group are a reason of the same name.
+	if awake != "" || reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonNotSettled) {
 		to = u.unsettled
 	}
 	return nil, e.retreat(ctx, Return{To: to, Reason: reason, Detail: detail})
+}
+
+// aboutGroup puts the name of a group before what is said of it, once.
+func aboutGroup(name, detail string) string {
+	if about := fmt.Sprintf("group %q", name); !strings.HasPrefix(detail, about) {
+		return about + ": " + detail
+	}
+	return detail
 }
 
 // rollBack takes back what the runs of a plan have written on a side, and
@@ -357,7 +370,7 @@ func (e *engine) rollBack(ctx context.Context, side *plan.Side, digest string) (
 	var left []string
 	for i := range rep.Groups {
 		if g := &rep.Groups[i]; g.Result != plan.RolledBack && g.Result != plan.Unchanged && g.Result != plan.AlreadyApplied {
-			left = append(left, fmt.Sprintf("group %q: %s", g.Name, g.Detail))
+			left = append(left, aboutGroup(g.Name, g.Detail))
 		}
 	}
 	if len(left) > 0 {
