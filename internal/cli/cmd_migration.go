@@ -37,7 +37,7 @@ func newMigrationCmd(f *Factory) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
-		newMigrationCreateCmd(f), newMigrationListCmd(f), newMigrationAdvanceCmd(f),
+		newMigrationCreateCmd(f), newMigrationListCmd(f), newMigrationShowCmd(f), newMigrationAdvanceCmd(f),
 		newMigrationAbortCmd(f), newMigrationFailBackCmd(f),
 	)
 	return cmd
@@ -54,10 +54,7 @@ type migrationOptions struct {
 
 func (o *migrationOptions) add(f *Factory, cmd *cobra.Command, dryRun bool) {
 	o.pair.add(f, cmd)
-	for flag, usage := range map[string]string{
-		"from": "source cluster, instead of the one that the migration names: `NAME` or HOST:PORT[,...]",
-		"to":   "target cluster, instead of the one that the migration names: `NAME` or HOST:PORT[,...]",
-	} {
+	for flag, usage := range sideUsage {
 		cmd.Flags().Lookup(flag).Usage = usage
 	}
 	o.write.add(cmd.Flags(), dryRun)

@@ -17,6 +17,8 @@ import (
 // advanceOptions are the flags of "kferry migration advance" and "fail-back".
 type advanceOptions struct {
 	migrationOptions
+	// file has the migrations that are to be advanced, one after the other.
+	file     string
 	until    choice
 	wait     waitLimit
 	interval time.Duration
@@ -43,28 +45,35 @@ func (o *advanceOptions) check(cmd *cobra.Command) error {
 func newMigrationAdvanceCmd(f *Factory) *cobra.Command {
 	o := &advanceOptions{}
 	cmd := &cobra.Command{
-		Use:   "advance NAME",
+		Use:   "advance NAME | -f FILE",
 		Short: "Take a migration as far as it can go now",
 		Long: "Goes from step to step until something is needed that is not there: an application that still runs,\n" +
 			"a copy that is behind, the first commit on the other side. With --wait it goes on looking. Whatever\n" +
 			"it does is journalled: stop it anywhere, and call it again, also from another process.\n\n" +
 			"Steps: checked, stopping, stopped, copied, planned, applied, verified, moved, resumed, across.\n" +
 			"Before positions are committed the plan is shown, and you are asked.\n\n" +
+			"With -f the migrations of a file are taken there one after the other, with its pauses, up to its step;\n" +
+			"each one is waited for, for at most --wait=TIME. You are asked once for all of them.\n\n" +
 			"Exit code 0: it is where --until says, else across; 3: something is waited for; 5: a position or a\n" +
 			"proof is not as it should be; 7: another process holds the migration.",
 		Example: "  kferry migration advance shop --wait\n" +
-			"  kferry migration advance shop --wait=30m --until moved --yes -o json",
-		Args: exactArgs("NAME"),
+			"  kferry migration advance shop --wait=30m --until moved --yes -o json\n" +
+			"  kferry migration advance -f migrations.yaml --yes",
+		Args: nameOrFile(&o.file),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.command = commandLine(cmd, args)
 			if err := o.check(cmd); err != nil {
 				return err
+			}
+			if o.file != "" {
+				return runFleetAdvance(cmd.Context(), f, o, cmd.Flags())
 			}
 			return runMigrationAdvance(cmd.Context(), f, o, args[0])
 		},
 	}
 	o.add(f, cmd, true)
 	o.until = choice{value: string(migration.Across)}
+	addFleet(cmd, &o.file, "all migrations of the YAML `FILE`, one after the other; - is standard input")
 	addChoice(cmd, &o.until, "until", "", "stop at this `STEP`", stepWords(migration.Steps())...)
 	cmd.Flags().Lookup("until").DefValue = o.until.value
 	o.addWait(cmd, "go on looking while something is needed that can come by itself, for at most `TIME`; without one as the migration says")

@@ -30,15 +30,23 @@ func newMigrationCreateCmd(f *Factory) *cobra.Command {
 		Short: "Look at all that a move needs, while the application still runs, and begin it",
 		Long: "Checks rights, names, partitions, evidence, retention and groups in use, and shows what would be\n" +
 			"held now. When nothing stands in the way the migration is stored under its name. It writes to\n" +
-			"neither cluster.\n\n" +
+			"neither cluster. A file with several is created one by one; what is stored with the same words\n" +
+			"stays as it is, so that the call can be repeated.\n\n" +
 			"Exit code 0: stored; 3: there are problems, and nothing was stored.",
 		Example: "  kferry migration create shop --from old --to new --group 'shop-*'\n" +
 			"  kferry migration create shop --from old --to new -g shop --mover mirrormaker2 \\\n" +
 			"      --on 'stopping=deploy stop shop' --on 'moved=deploy start shop --cluster new'\n" +
-			"  kferry migration create -f shop.yaml --dry-run",
+			"  kferry migration create -f migrations.yaml --dry-run",
 		Args: atMostOne("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.command = commandLine(cmd, args)
+			fleet, err := o.flags.fleet(f, cmd, args)
+			if err != nil {
+				return err
+			}
+			if fleet != nil {
+				return runFleetCreate(cmd.Context(), f, o, fleet)
+			}
 			m, err := o.flags.spec(f, cmd, args)
 			if err != nil {
 				return err

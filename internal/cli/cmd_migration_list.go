@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/migration"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
@@ -14,16 +17,17 @@ import (
 )
 
 func newMigrationListCmd(f *Factory) *cobra.Command {
-	var state string
+	var state, file string
 	var out choice
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the migrations, and where each one stands",
 		Args:  exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runMigrationList(cmd.Context(), f, state, out.value)
+			return runMigrationList(cmd.Context(), f, state, file, out.value)
 		},
 	}
+	addFleet(cmd, &file, "only the migrations of the YAML `FILE`, in its order; - is standard input")
 	addState(cmd.Flags(), &state)
 	addOutput(cmd, &out, asTable, asJSON)
 	return cmd
@@ -50,6 +54,8 @@ type migrationEntryJSON struct {
 	Groups  []migration.Pair `json:"groups"`
 	Holder  *holderJSON      `json:"holder"`
 	Error   string           `json:"error,omitempty"`
+	// absent: a file names it, and it was not created.
+	absent bool
 }
 
 // holderJSON is the process that works on a migration now.
@@ -62,7 +68,7 @@ type holderJSON struct {
 	text  string
 }
 
-func runMigrationList(ctx context.Context, f *Factory, state, output string) error {
+func runMigrationList(ctx context.Context, f *Factory, state, file, output string) error {
 	b, err := f.bucket(ctx, state)
 	if err != nil {
 		return err
@@ -70,6 +76,13 @@ func runMigrationList(ctx context.Context, f *Factory, state, output string) err
 	all, err := migration.List(ctx, b)
 	if err != nil {
 		return err
+	}
+	if file != "" {
+		fleet, err := f.readMigrations(file)
+		if err != nil {
+			return err
+		}
+		all = onlyOf(fleet, all)
 	}
 	doc := migrationListJSON{header: head("migration-list"), State: b.URL(), Migrations: []migrationEntryJSON{}}
 	for _, l := range all {
@@ -82,7 +95,11 @@ func runMigrationList(ctx context.Context, f *Factory, state, output string) err
 	for i := range doc.Migrations {
 		m := &doc.Migrations[i]
 		if m.Error != "" {
-			t.row(m.Name, "damaged", "?", "?", "?", "?", m.Error)
+			step := "damaged"
+			if m.absent {
+				step = "not created"
+			}
+			t.row(m.Name, step, "?", "?", "?", "?", m.Error)
 			continue
 		}
 		holder := "-"
@@ -98,12 +115,27 @@ func runMigrationList(ctx context.Context, f *Factory, state, output string) err
 	return t.write(f.stdout())
 }
 
+// onlyOf are the migrations of a file in its order. One that was not created is
+// migration.ErrNotFound.
+func onlyOf(fleet *api.Fleet, all []migration.Listed) []migration.Listed {
+	var out []migration.Listed
+	for i := range fleet.Migrations {
+		name := fleet.Migrations[i].Name
+		one := migration.Listed{Name: name, Err: migration.ErrNotFound}
+		if j := slices.IndexFunc(all, func(l migration.Listed) bool { return l.Name == name }); j >= 0 {
+			one = all[j]
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
 // clusterName is the name of a cluster, or its addresses.
 func clusterName(c plan.Cluster) string { return firstOf(c.Name, strings.Join(c.Bootstrap, ","), c.ID) }
 
 func describeMigration(ctx context.Context, b *store.Bucket, l migration.Listed, now time.Time) migrationEntryJSON {
 	if l.Err != nil {
-		return migrationEntryJSON{Name: l.Name, Groups: []migration.Pair{}, Error: l.Err.Error()}
+		return migrationEntryJSON{Name: l.Name, Groups: []migration.Pair{}, Error: l.Err.Error(), absent: errors.Is(l.Err, migration.ErrNotFound)}
 	}
 	s := l.State
 	return migrationEntryJSON{

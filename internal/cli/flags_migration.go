@@ -21,15 +21,17 @@ import (
 // them. What a flag gives stands in place of what the file says.
 type migrationFlags struct {
 	name, file string
-	pair       pairFlags
-	sel        selectFlags
-	route      routeFlags
-	mover      choice
-	evidence   evidenceFlags
-	mirror     mirrorFlags
-	accept     acceptFlags
-	settle     settleFlag
-	events     eventFlags
+	// loaded is the file, once it was read.
+	loaded   *api.Fleet
+	pair     pairFlags
+	sel      selectFlags
+	route    routeFlags
+	mover    choice
+	evidence evidenceFlags
+	mirror   mirrorFlags
+	accept   acceptFlags
+	settle   settleFlag
+	events   eventFlags
 
 	overwrite               bool
 	interval, timeout, keep time.Duration
@@ -44,7 +46,7 @@ var movers = []string{
 func (o *migrationFlags) add(f *Factory, cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&o.name, "name", "", "`NAME` of the migration, the same as the argument")
-	fs.StringVarP(&o.file, "file", "f", "", "YAML `FILE` with the migration; - is standard input")
+	fs.StringVarP(&o.file, "file", "f", "", "YAML `FILE` with the migration, or with several; - is standard input")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // the flag was added just above
 	o.pair.add(f, cmd)
 	o.sel.add(fs)
@@ -63,18 +65,38 @@ func (o *migrationFlags) add(f *Factory, cmd *cobra.Command) {
 	completeSelection(f, cmd)
 }
 
+// load reads the file once: it may be standard input.
+func (o *migrationFlags) load(f *Factory) (err error) {
+	if o.loaded == nil {
+		o.loaded, err = f.readMigrations(o.file)
+	}
+	return err
+}
+
+// fleet are the migrations of a file that has several, nil for one that does
+// not.
+func (o *migrationFlags) fleet(f *Factory, cmd *cobra.Command, args []string) (*api.Fleet, error) {
+	if o.file == "" {
+		return nil, nil //nolint:nilnil // no file is no error
+	}
+	if err := o.load(f); err != nil || len(o.loaded.Migrations) == 1 {
+		return nil, err
+	}
+	if len(args) > 0 {
+		return nil, &usageError{err: fmt.Errorf("--file %s has %d migrations with names of their own, but was given %q", o.file, len(o.loaded.Migrations), args[0])}
+	}
+	allowed := append([]string{"file", "from-command-config", "to-command-config", "dry-run", "state", "output"}, everyCommand...)
+	return o.loaded, onlyWithFleet(cmd.Flags(), "write it into the file, under 'defaults' when it is for all of them", allowed...)
+}
+
 // spec is the migration that the flags, or the file and the flags, describe.
 func (o *migrationFlags) spec(f *Factory, cmd *cobra.Command, args []string) (api.Migration, error) {
 	var m api.Migration
 	if o.file != "" {
-		fleet, err := f.readMigrations(o.file)
-		if err != nil {
+		if err := o.load(f); err != nil {
 			return m, err
 		}
-		if n := len(fleet.Migrations); n != 1 {
-			return m, &usageError{err: fmt.Errorf("--file %s has %s, and one is wanted", o.file, count(n, "migration", "migrations"))}
-		}
-		m = fleet.Migrations[0]
+		m = o.loaded.Migrations[0]
 	}
 	if err := o.fill(cmd.Flags(), args, &m); err != nil {
 		return m, err

@@ -45,6 +45,8 @@ func documents(t *testing.T) map[string]any {
 		"migration":          &migrationJSON{State: &migration.State{}},
 		"migration-check":    &migrationCheckJSON{},
 		"migration-list":     &migrationListJSON{},
+		"migration-status":   &migrationStatusJSON{},
+		"migration-fleet":    &migrationFleetJSON{},
 		"migration-progress": &migrationProgressJSON{},
 	}
 	for _, doc := range docs {
