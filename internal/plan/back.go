@@ -283,7 +283,7 @@ func (b *backer) findBack(ctx context.Context) error {
 				pinned := b.forward.pair(q)
 				requests = append(requests, translate.BackRequest{
 					Source: it.target, Target: it.source, SourceTopic: b.targetTopics[it.target.Topic], TargetTopic: b.sourceTopics[it.source.Topic],
-					Evidence: pinned.Evidence, Header: pinned.Header, Encoding: pinned.Encoding, Known: max(0, q.TargetEnd),
+					Evidence: pinned.Evidence, Header: pinned.Header, Encoding: pinned.Encoding, Detected: pinned.Detected, Known: max(0, q.TargetEnd),
 				})
 				waiting = append(waiting, nil)
 			}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -323,5 +325,57 @@ func TestBackOfOtherClusters(t *testing.T) {
 	empty.Groups = nil
 	if _, err := BuildBack(t.Context(), w.backInput(&empty)); !errors.Is(err, ErrNothing) {
 		t.Errorf("no groups: %v", err)
+	}
+}
+
+// TestBackByOtherEvidence: without headers contents say what was read, and with
+// equal offsets they tell the copies from records of others. What the plan shows
+// is there when it is verified.
+func TestBackByOtherEvidence(t *testing.T) {
+	t.Parallel()
+	for evidence, shifted := range map[translate.Kind]int{translate.KindContent: 3, translate.KindIdentity: 0} {
+		t.Run(string(evidence), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := part("plain", 0)
+			w.create(w.source, p.Topic, 1)
+			w.create(w.target, p.Topic, 1)
+			w.produce(w.target, others(p.Topic, 0, shifted)...)
+			start := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+			var records []*kgo.Record
+			for i := range 20 {
+				records = append(records, &kgo.Record{Topic: p.Topic, Key: fmt.Appendf(nil, "k%d", i), Value: fmt.Appendf(nil, "plain-%d", i), Timestamp: start.Add(time.Duration(i) * time.Millisecond)})
+			}
+			w.produce(w.source, records...)
+			w.produce(w.target, records...)
+			w.commit(w.source, "app", at{p: "4"})
+			forward := w.build(func(in *Input) { in.Translate = translate.Options{} })
+			if got := forward.Topics[0].Evidence; got != evidence {
+				t.Fatalf("evidence of the way there: %s", got)
+			}
+			w.apply(forward)
+			w.produce(w.target, others(p.Topic, 0, 5)...)
+			w.produce(w.source, others(p.Topic, 0, 1)[0], &kgo.Record{Topic: p.Topic, Value: []byte("written at the source since")})
+			w.commit(w.target, "app", at{p: strconv.Itoa(13 + shifted)})
+			back := w.back(forward)
+			q := &back.Group("app").Positions[0]
+			if q.After == nil || q.After.Offset != 13 || q.Outcome != translate.Exact || back.Topics[0].Evidence != evidence || q.OnlyThere == nil {
+				t.Fatalf("%s %s: %+v", q.Outcome, q.Detail, q)
+			}
+			want := translate.OffsetRange{First: int64(20 + shifted), Last: int64(24 + shifted), Count: 5}
+			if evidence == translate.KindIdentity {
+				// The first of them is also the first that the source got since.
+				want.First, want.Count = want.First+1, 4
+			}
+			if got := q.OnlyThere.Unread.Ranges; len(got) != 1 || got[0] != want {
+				t.Errorf("records of others: %+v, want %+v; %s", got, want, back.Topics[0].Detected)
+			}
+			w.applyBack(back)
+			from := w.target.side()
+			v, err := Verify(t.Context(), back, VerifyInput{From: &from, To: w.source.side(), Bucket: w.bucket})
+			if err != nil || !v.Right() || v.Proofs[ProofHolds] != 1 {
+				t.Errorf("verify: %+v %v", v, err)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/kferry/kferry/internal/topic"
@@ -20,6 +21,9 @@ type BackRequest struct {
 	Evidence Kind
 	Header   string
 	Encoding Encoding
+	// Detected is the evidence in the words of the way there, which say how
+	// strictly contents were compared.
+	Detected string
 	// Known is where the target ended when the way there was found; 0 not
 	// known. What stands above may be of others.
 	Known int64
@@ -242,6 +246,10 @@ func (w *backWork) evidence(ctx context.Context, backs []*back) (evidence, error
 	case req.Evidence == KindIdentity:
 		return &identity{note: " (as on the way there)"}, nil
 	}
+	by, named := printerOf(req.Detected)
+	if named && req.Evidence == KindContent {
+		return &content{by: by, note: " (as on the way there)"}, nil
+	}
 	r := newRounds(w.source, w.target)
 	r.join()
 	defer r.leave(ctx)
@@ -264,11 +272,29 @@ func (w *backWork) evidence(ctx context.Context, backs []*back) (evidence, error
 		// Its syncs may be gone; records that are equal show the same.
 		if ev, err = w.chooser(choice{kind: KindContent}).evidence(ctx, solvers); err == nil {
 			if c, ok := ev.(*content); ok {
-				c.note = " (" + n.why + ")"
+				if c.note = " (" + n.why + ")"; named {
+					c.by = by
+				}
 			}
 		}
 	}
+	if m, ok := ev.(*mm2); ok && named {
+		ev = &mm2{by: by, log: m.log}
+	}
 	return ev, err
+}
+
+// printerOf finds how strictly contents were compared in the words of an
+// evidence.
+func printerOf(detected string) (best printer, ok bool) {
+	_, words, _ := strings.Cut(detected, "equal records, by ")
+	longest := ""
+	for _, p := range printers {
+		if text := p.words(); strings.HasPrefix(words, text) && len(text) > len(longest) {
+			best, longest = p, text
+		}
+	}
+	return best, longest != ""
 }
 
 // chooser chooses evidence as Translate does.

@@ -237,3 +237,22 @@ func TestBackShowsItsProof(t *testing.T) {
 		t.Errorf("other contents: %+v", got)
 	}
 }
+
+// TestBackComparesAsBefore: how strictly contents are compared is taken from the
+// words of the way there.
+func TestBackComparesAsBefore(t *testing.T) {
+	t.Parallel()
+	for _, p := range printers {
+		for _, ev := range []evidence{&content{by: p}, &content{by: p, note: " (as on the way there)"}, &mm2{by: p, log: &syncLog{}}} {
+			_, words := ev.what()
+			if got, ok := printerOf(words); !ok || got != p {
+				t.Errorf("%q: %+v %v, want %+v", words, got, ok, p)
+			}
+		}
+	}
+	for _, words := range []string{"", "equal records at equal offsets", "header h, decimal text"} {
+		if got, ok := printerOf(words); ok {
+			t.Errorf("%q: %+v", words, got)
+		}
+	}
+}
