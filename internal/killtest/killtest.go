@@ -5,6 +5,7 @@ package killtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -60,6 +61,13 @@ func (k *Killer) Step(name string, do func() error) error {
 	return err
 }
 
+// Kill lets the process die now.
+func (k *Killer) Kill() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dead = true
+}
+
 // Dead reports whether the process has died.
 func (k *Killer) Dead() bool {
 	k.mu.Lock()
@@ -72,6 +80,15 @@ func (k *Killer) Steps() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.names)
+}
+
+// Where names the step at which the process was to die, once it has.
+func (k *Killer) Where() string {
+	name := "not reached"
+	if steps := k.Steps(); k.At > 0 && k.At <= len(steps) {
+		name = steps[k.At-1]
+	}
+	return fmt.Sprintf("step %d (%s)", k.At, name)
 }
 
 // Store makes a store die with the killer: on writes, and a dead process reads
@@ -145,6 +162,16 @@ func (x *DeadlyGroups) CommitFor(ctx context.Context, name string, ps []position
 // KeepReady is a step.
 func (x *DeadlyGroups) KeepReady(ctx context.Context) error {
 	return x.k.Step("ask what brokers speak", func() error { return x.g.KeepReady(ctx) })
+}
+
+// CommitShare is a step.
+func (x *DeadlyGroups) CommitShare(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "set start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.CommitShare(ctx, name, ps) })
+}
+
+// ForgetShare is a step.
+func (x *DeadlyGroups) ForgetShare(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
+	return stepOf(x.k, "remove start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.ForgetShare(ctx, name, ps) })
 }
 
 // DeleteOffsets is a step.

@@ -20,9 +20,9 @@ const bookApp = "book-app"
 // target empty.
 func (w *world) book(source, target int32, records int, positions map[int32]int64) {
 	w.t.Helper()
-	w.source.create("book", source)
+	w.source.Create("book", source)
 	if target > 0 {
-		w.target.create("book", target)
+		w.target.Create("book", target)
 	}
 	at := map[topic.Partition]int64{}
 	for p := range source {
@@ -49,7 +49,7 @@ func copied(tp topic.Partition, key string, from, to int) []*kgo.Record {
 // open writes records in a transaction that does not end before the test does.
 func (n *node) open(records ...*kgo.Record) {
 	n.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestCheckTopics(t *testing.T) {
 			world: func(w *world) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
 				for i := range 10 {
-					w.target.produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "foreign-%d", i)})
+					w.target.Produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "foreign-%d", i)})
 				}
 			},
 			want: []finding{{Problem, "no-evidence", bookApp, "book", ""}, {Problem, "no-trace", "", "book", ""}},
@@ -117,7 +117,7 @@ func TestCheckTopics(t *testing.T) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
 				w.write(part("book", 0), 10, 12)
 				for i := range 12 {
-					w.target.produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "book/0-%d", i)})
+					w.target.Produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "book/0-%d", i)})
 				}
 			},
 			change: named(api.MoverArmory),
@@ -139,15 +139,15 @@ func TestCheckTopics(t *testing.T) {
 		"two movers on one topic": {
 			world: func(w *world) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
-				w.target.produce(copied(part("book", 0), header, 0, 5)...)
-				w.target.produce(copied(part("book", 0), "k2k_offset", 5, 10)...)
+				w.target.Produce(copied(part("book", 0), header, 0, 5)...)
+				w.target.Produce(copied(part("book", 0), "k2k_offset", 5, 10)...)
 			},
 			want: []finding{{Problem, "two-movers", "", "book", ""}},
 		},
 		"different movers": {
 			world: func(w *world) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
-				w.target.produce(copied(part("book", 0), "k2k_offset", 0, 10)...)
+				w.target.Produce(copied(part("book", 0), "k2k_offset", 0, 10)...)
 			},
 			change: func(*checks) {},
 			want:   []finding{{Warning, "several-movers", "", "", "Lenses K2K (book)"}},
@@ -155,9 +155,9 @@ func TestCheckTopics(t *testing.T) {
 		"contents": {
 			world: func(w *world) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
-				w.target.produce(&kgo.Record{Topic: "book", Value: []byte("before")})
+				w.target.Produce(&kgo.Record{Topic: "book", Value: []byte("before")})
 				for i := range 10 {
-					w.target.produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "book/0-%d", i)})
+					w.target.Produce(&kgo.Record{Topic: "book", Value: fmt.Appendf(nil, "book/0-%d", i)})
 				}
 			},
 			want: []finding{{Note, "evidence", "", "book", "content"}},
@@ -174,7 +174,7 @@ func TestCheckTopics(t *testing.T) {
 			world: func(w *world) {
 				w.book(1, 1, 10, map[int32]int64{0: 4})
 				w.source.commit(bookApp, map[topic.Partition]int64{part("orders", 0): 4, part("orders", 1): 4})
-				if _, err := w.source.admin.DeleteTopics(w.t.Context(), "book"); err != nil {
+				if _, err := w.source.Admin.DeleteTopics(w.t.Context(), "book"); err != nil {
 					w.t.Fatal(err)
 				}
 			},
@@ -217,7 +217,7 @@ func TestCheckCopy(t *testing.T) {
 		w.copy(part("book", 0), 0, 10)
 		to := kadm.Offsets{}
 		to.AddOffset("book", 0, 6, -1)
-		if _, err := w.target.admin.DeleteRecords(w.t.Context(), to); err != nil {
+		if _, err := w.target.Admin.DeleteRecords(w.t.Context(), to); err != nil {
 			w.t.Fatal(err)
 		}
 	}

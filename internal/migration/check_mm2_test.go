@@ -18,23 +18,23 @@ const ledgerApp = "ledger-app"
 func (w *world) mirrored() {
 	w.t.Helper()
 	const copyName, syncs, points = "old.ledger", "mm2-offset-syncs.new.internal", "old.checkpoints.internal"
-	w.source.create("ledger", 1)
-	w.target.create(copyName, 1)
-	w.source.create(syncs, 1)
-	w.target.create(points, 1)
-	w.target.produce(&kgo.Record{Topic: copyName, Value: []byte("before")}, &kgo.Record{Topic: copyName, Value: []byte("before it")})
+	w.source.Create("ledger", 1)
+	w.target.Create(copyName, 1)
+	w.source.Create(syncs, 1)
+	w.target.Create(points, 1)
+	w.target.Produce(&kgo.Record{Topic: copyName, Value: []byte("before")}, &kgo.Record{Topic: copyName, Value: []byte("before it")})
 	for i := range 20 {
 		r := kgo.Record{Topic: "ledger", Value: fmt.Appendf(nil, "entry %d", i)}
-		w.source.produce(&r)
-		w.target.produce(&kgo.Record{Topic: copyName, Value: r.Value, Timestamp: r.Timestamp})
+		w.source.Produce(&r)
+		w.target.Produce(&kgo.Record{Topic: copyName, Value: r.Value, Timestamp: r.Timestamp})
 	}
 	for _, at := range []int64{0, 5, 19} {
 		k, v := mover.OffsetSync{Source: part("ledger", 0), SourceOffset: at, TargetOffset: at + 2}.Encode()
-		w.source.produce(&kgo.Record{Topic: syncs, Key: k, Value: v})
+		w.source.Produce(&kgo.Record{Topic: syncs, Key: k, Value: v})
 	}
 	w.source.commit(ledgerApp, map[topic.Partition]int64{part("ledger", 0): 12})
 	k, v := mover.Checkpoint{Group: ledgerApp, Target: part(copyName, 0), SourceOffset: 9, TargetOffset: 11}.Encode()
-	w.target.produce(&kgo.Record{Topic: points, Key: k, Value: v})
+	w.target.Produce(&kgo.Record{Topic: points, Key: k, Value: v})
 }
 
 // TestCheckBesideMirrorMaker has MirrorMaker 2 copy, and write positions, too.

@@ -67,28 +67,6 @@ func wantFindings(tb testing.TB, c *Checkup, want ...finding) {
 	}
 }
 
-// joinAs is join with options of its own.
-func (n *node) joinAs(name, topicName string, opts ...kgo.Opt) {
-	n.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics(topicName), kgo.DisableAutoCommit(),
-	}, opts...)...)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.t.Cleanup(cl.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	for ctx.Err() == nil {
-		cl.PollFetches(ctxShort(ctx))
-		all, err := n.g.Describe(ctx, []string{name})
-		if err == nil && len(all[name].Members) > 0 && all[name].State == group.Stable {
-			return
-		}
-	}
-	n.t.Fatalf("group %s has no members", name)
-}
-
 // granted answers for rights as told.
 type granted struct {
 	plan.Committer
@@ -219,7 +197,7 @@ func TestCheckGroups(t *testing.T) {
 			want:  []finding{{Note, "members", ordersApp, "", "reader"}},
 		},
 		"static members": {
-			world: func(w *world) { w.source.joinAs(ordersApp, "orders", kgo.InstanceID("one")) },
+			world: func(w *world) { w.source.join(ordersApp, "orders", kgo.InstanceID("one")) },
 			want:  []finding{{Note, "members", ordersApp, "", "one"}, {Note, "static-members", ordersApp, "", "1 member"}},
 		},
 		"members of a topic without a position": {
@@ -232,8 +210,8 @@ func TestCheckGroups(t *testing.T) {
 		},
 		"empty partitions without a position": {
 			world: func(w *world) {
-				w.source.create("wide", 2)
-				w.target.create("wide", 2)
+				w.source.Create("wide", 2)
+				w.target.Create("wide", 2)
 				w.write(part("wide", 0), 0, 3)
 				w.copy(part("wide", 0), 0, 3)
 				w.source.commit("wide-app", map[topic.Partition]int64{part("wide", 0): 1})
@@ -504,7 +482,7 @@ func TestCheckSameCluster(t *testing.T) {
 		t.Parallel()
 		in := w.input(&killtest.Killer{})
 		in.From.ID, in.To.ID = "", ""
-		in.From.Topics = &brokers{Cluster: w.source.c, noIDs: true}
+		in.From.Topics = &brokers{Cluster: w.source.Cluster, noIDs: true}
 		if _, err := Check(t.Context(), in, spec()); err != nil {
 			t.Errorf("checking: %v", err)
 		}
@@ -540,8 +518,8 @@ func TestCheckWritesNothing(t *testing.T) {
 			kmsg.Produce, kmsg.OffsetCommit, kmsg.OffsetDelete, kmsg.DeleteGroups, kmsg.TxnOffsetCommit, kmsg.CreateTopics, kmsg.DeleteTopics,
 			kmsg.DeleteRecords, kmsg.IncrementalAlterConfigs, kmsg.JoinGroup, kmsg.InitProducerID, kmsg.CreatePartitions,
 		} {
-			n.fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-				n.fake.KeepControl()
+			n.Fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+				n.Fake.KeepControl()
 				wrote <- key.Name()
 				return nil, nil, false
 			})
@@ -568,7 +546,7 @@ func TestCheckWritesNothing(t *testing.T) {
 func TestCheckOfADeadCluster(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.target.fake.Close()
+	w.target.Fake.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := Check(ctx, w.input(&killtest.Killer{}), spec())

@@ -20,7 +20,7 @@ func (w *world) acrossAndOn() {
 	w.t.Helper()
 	w.create()
 	w.advance()
-	w.target.produce(
+	w.target.Produce(
 		&kgo.Record{Topic: "orders", Partition: 0, Value: []byte("own-1")},
 		&kgo.Record{Topic: "orders", Partition: 0, Value: []byte("own-2")},
 	)

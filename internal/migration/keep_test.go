@@ -31,8 +31,8 @@ func (w *world) keeping(d time.Duration) *commits {
 		w.t.Fatalf("creating: %v", err)
 	}
 	l := &commits{}
-	w.source.fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.source.fake.KeepControl()
+	w.source.Fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.source.Fake.KeepControl()
 		l.note(r.(*kmsg.OffsetCommitRequest))
 		return nil, nil, false
 	})
@@ -134,7 +134,7 @@ func TestWhatCannotBeKeptIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keeping(month)
-	w.source.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: "orders-app", Err: kerr.GroupAuthorizationFailed, Count: -1})
+	w.source.Fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: "orders-app", Err: kerr.GroupAuthorizationFailed, Count: -1})
 	out := w.advance()
 	i := slices.IndexFunc(out.Waiting, func(w Wait) bool { return w.Kind == WaitKeep })
 	if i < 0 || out.Waiting[i].Remedy == "" || !strings.Contains(out.Waiting[i].Detail, `"orders-app"`) {

@@ -22,7 +22,7 @@ func (w *world) again() {
 	w.bucket = store.New(w.mem, "mem://state", nil)
 	for name := range wanted {
 		if w.target.positions(name) != nil {
-			if err := w.target.g.DeleteGroup(context.Background(), name); err != nil {
+			if err := w.target.Groups.DeleteGroup(context.Background(), name); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -49,7 +49,7 @@ func TestKilledAnywhereAndAdvanced(t *testing.T) {
 					t.Logf("%d steps", n-1)
 					break
 				}
-				where := fmt.Sprintf("killed at step %d (%s)", n, k.Steps()[n-1])
+				where := "killed at " + k.Where()
 				if err == nil {
 					t.Fatalf("%s: nobody noticed", where)
 				}

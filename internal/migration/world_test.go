@@ -7,12 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kferry/kferry/api"
-	"github.com/kferry/kferry/internal/cluster"
+	"github.com/kferry/kferry/internal/fakenode"
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/plan"
@@ -27,51 +25,16 @@ const header = "__original_offset"
 
 // node is one in-process cluster.
 type node struct {
-	t     testing.TB
-	fake  *kfake.Cluster
-	c     *cluster.Cluster
-	g     *group.Client
-	admin *kadm.Client
+	*fakenode.Node
+	t testing.TB
 }
 
 func newNode(tb testing.TB, id string) *node {
 	tb.Helper()
-	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID(id))
-	if err != nil {
-		tb.Fatalf("starting cluster %s: %v", id, err)
-	}
-	tb.Cleanup(fake.Close)
-	c, err := cluster.Open(tb.Context(), cluster.Login{Name: id, Seeds: fake.ListenAddrs()}, nil)
-	if err != nil {
-		tb.Fatalf("connecting to %s: %v", id, err)
-	}
-	tb.Cleanup(c.Close)
-	return &node{
-		t: tb, fake: fake, c: c, admin: c.Admin(),
-		g: group.New(c, &group.Options{RequestTimeout: 5 * time.Second, UnstableWait: 50 * time.Millisecond}),
-	}
+	return &node{fakenode.Start(tb, id), tb}
 }
 
 func part(name string, p int32) topic.Partition { return topic.Partition{Topic: name, Partition: p} }
-
-func (n *node) create(name string, partitions int32) {
-	n.t.Helper()
-	if _, err := n.admin.CreateTopic(context.Background(), partitions, 1, nil, name); err != nil {
-		n.t.Fatalf("creating %s: %v", name, err)
-	}
-}
-
-func (n *node) produce(records ...*kgo.Record) {
-	n.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer cl.Close()
-	if err := cl.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
-		n.t.Fatalf("producing: %v", err)
-	}
-}
 
 // commit sets positions of a group as an application would.
 func (n *node) commit(name string, at map[topic.Partition]int64) {
@@ -80,39 +43,30 @@ func (n *node) commit(name string, at map[topic.Partition]int64) {
 	for p, offset := range at {
 		ps = append(ps, position.Position{Group: name, Partition: p, Offset: offset, LeaderEpoch: -1})
 	}
-	answers, err := n.g.Commit(context.Background(), name, ps)
-	if err != nil {
-		n.t.Fatalf("committing for %s: %v", name, err)
-	}
-	for p, err := range answers {
-		if err != nil {
-			n.t.Fatalf("committing %s for %s: %v", p, name, err)
-		}
-	}
+	n.Commit(name, ps...)
 }
 
 // positions are those of a group, nil when it does not exist.
 func (n *node) positions(name string) map[topic.Partition]int64 {
 	n.t.Helper()
-	all, err := n.g.Read(context.Background(), []string{name})
-	if err != nil || all[name].Err != nil {
-		n.t.Fatalf("reading group %s: %v %v", name, err, all[name].Err)
-	}
-	if all[name].Group.State == group.Absent || all[name].Group.State == group.Dead {
+	all := n.Positions(name)
+	if all == nil {
 		return nil
 	}
 	out := map[topic.Partition]int64{}
-	for p, pos := range all[name].Positions {
+	for p, pos := range all {
 		out[p] = pos.Offset
 	}
 	return out
 }
 
 // join puts a member into a group until the test ends or leave is called.
-func (n *node) join(name, topicName string) (leave func()) {
+func (n *node) join(name, topicName string, opts ...kgo.Opt) (leave func()) {
 	n.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics(topicName),
-		kgo.DisableAutoCommit(), kgo.ClientID("reader"))
+	cl, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics(topicName),
+		kgo.DisableAutoCommit(), kgo.ClientID("reader"),
+	}, opts...)...)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -121,7 +75,7 @@ func (n *node) join(name, topicName string) (leave func()) {
 	defer cancel()
 	for ctx.Err() == nil {
 		cl.PollFetches(ctxShort(ctx))
-		all, err := n.g.Describe(ctx, []string{name})
+		all, err := n.Groups.Describe(ctx, []string{name})
 		if err == nil && len(all[name].Members) > 0 && all[name].State == group.Stable {
 			return cl.Close
 		}
@@ -156,14 +110,14 @@ func newWorld(tb testing.TB) *world {
 	w := &world{t: tb, source: newNode(tb, "old"), target: newNode(tb, "new"), mem: memstore.New()}
 	w.bucket = store.New(w.mem, "mem://state", nil)
 	for _, tp := range []topic.Partition{part("orders", 2), part("payments", 1)} {
-		w.source.create(tp.Topic, tp.Partition)
-		w.target.create(tp.Topic, tp.Partition)
+		w.source.Create(tp.Topic, tp.Partition)
+		w.target.Create(tp.Topic, tp.Partition)
 		for p := range tp.Partition {
 			var warm []*kgo.Record
 			for range shift(p) {
 				warm = append(warm, &kgo.Record{Topic: tp.Topic, Partition: p, Value: []byte("warm-up")})
 			}
-			w.target.produce(warm...)
+			w.target.Produce(warm...)
 			w.write(part(tp.Topic, p), 0, 10)
 			w.copy(part(tp.Topic, p), 0, 10)
 		}
@@ -180,7 +134,7 @@ func (w *world) write(tp topic.Partition, from, to int) {
 	for i := from; i < to; i++ {
 		rs = append(rs, &kgo.Record{Topic: tp.Topic, Partition: tp.Partition, Value: fmt.Appendf(nil, "%s-%d", tp, i)})
 	}
-	w.source.produce(rs...)
+	w.source.Produce(rs...)
 }
 
 // copy copies the records [from, to) to the target.
@@ -193,12 +147,12 @@ func (w *world) copy(tp topic.Partition, from, to int) {
 			Headers: []kgo.RecordHeader{{Key: header, Value: []byte(strconv.Itoa(i))}},
 		})
 	}
-	w.target.produce(rs...)
+	w.target.Produce(rs...)
 }
 
 func (n *node) side(k *killtest.Killer) plan.Side {
-	g := killtest.Groups(n.g, k)
-	return plan.Side{ID: n.c.ID(), Name: n.c.Name(), Bootstrap: n.c.Bootstrap(), Topics: n.c, Log: n.c, Read: g, List: g, Write: g}
+	g := killtest.Groups(n.Groups, k)
+	return plan.Side{ID: n.Cluster.ID(), Name: n.Cluster.Name(), Bootstrap: n.Cluster.Bootstrap(), Topics: n.Cluster, Log: n.Cluster, Read: g, List: g, Write: g}
 }
 
 // input is that of a process that dies with the killer.

@@ -242,7 +242,7 @@ func TestBackRefuses(t *testing.T) {
 // busy shows the groups of a node with a member.
 func (w *world) busy(n *node) Reader {
 	return readFunc(func(ctx context.Context, names []string) (map[string]group.Reading, error) {
-		out, err := n.g.Read(ctx, names)
+		out, err := n.Groups.Read(ctx, names)
 		out = maps.Clone(out)
 		for name, r := range out {
 			r.Group.State, r.Group.Members = group.Stable, []group.Member{{ID: "m", ClientID: "c", Host: "/10.0.0.1"}}

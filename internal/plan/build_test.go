@@ -244,7 +244,7 @@ func TestRetentionAboutToDelete(t *testing.T) {
 	var old []*kgo.Record
 	w.create(w.source, "old", 1)
 	week := "604800000"
-	if _, err := w.target.admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"retention.ms": &week}, "old"); err != nil {
+	if _, err := w.target.Admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"retention.ms": &week}, "old"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10 {
@@ -425,7 +425,7 @@ func TestUnstableAndShareGroups(t *testing.T) {
 	w.commit(w.source, "app", at{part("orders", 0): "4"})
 	in := w.input()
 	in.From.Read = readFunc(func(ctx context.Context, names []string) (map[string]group.Reading, error) {
-		out, err := w.source.g.Read(ctx, names)
+		out, err := w.source.Groups.Read(ctx, names)
 		r := out["app"]
 		r.Unstable = []topic.Partition{part("payments", 0)}
 		out["app"] = r

@@ -275,7 +275,7 @@ func TestCheckpointsAreReadBackwards(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := &counting{Log: w.target.c, topic: checkpoints}
+			log := &counting{Log: w.target.Cluster, topic: checkpoints}
 			k := checkpointKey{test.group, part("primary.orders", 0)}
 			r := &checkpointReader{log: log, left: checkpointBytes, wanted: map[checkpointKey]bool{k: true}, found: map[checkpointKey]*Checkpoint{}}
 			if err := r.read(t.Context(), part(checkpoints, 0)); err != nil {
@@ -293,7 +293,7 @@ func TestCheckpointsAreReadBackwards(t *testing.T) {
 	t.Run("bounded", func(t *testing.T) {
 		t.Parallel()
 		k := checkpointKey{"nobody", part("primary.orders", 0)}
-		log := &counting{Log: w.target.c, topic: checkpoints}
+		log := &counting{Log: w.target.Cluster, topic: checkpoints}
 		r := &checkpointReader{log: log, left: 1, wanted: map[checkpointKey]bool{k: true}, found: map[checkpointKey]*Checkpoint{}}
 		if err := r.read(t.Context(), part(checkpoints, 0)); err != nil {
 			t.Fatal(err)
@@ -309,7 +309,7 @@ func TestCheckpointsOfAbortedTransactions(t *testing.T) {
 	t.Parallel()
 	w := newCheckpointed(t)
 	w.checkpointed(checkpoint("app", "primary.orders", 2, 4))
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.fake.ListenAddrs()...), kgo.TransactionalID("mm2"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.Fake.ListenAddrs()...), kgo.TransactionalID("mm2"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}

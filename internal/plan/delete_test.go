@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/run"
 )
 
@@ -104,7 +105,7 @@ func TestDeleteStale(t *testing.T) {
 			w.commit(w.target, "app", at{part("orders", 0): "5"})
 			p := w.buildDelete("app")
 			if c.gone {
-				if err := w.target.g.DeleteGroup(t.Context(), "app"); err != nil {
+				if err := w.target.Groups.DeleteGroup(t.Context(), "app"); err != nil {
 					t.Fatal(err)
 				}
 			} else {
@@ -146,7 +147,7 @@ func TestDeleteWithoutPositions(t *testing.T) {
 // join has a consumer in a group until the test ends, or it leaves.
 func (w *world) join(n *node, name string) (leave func()) {
 	w.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics("orders"), kgo.DisableAutoCommit())
+	c, err := kgo.NewClient(kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics("orders"), kgo.DisableAutoCommit())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func (w *world) join(n *node, name string) (leave func()) {
 	defer cancel()
 	for {
 		c.PollRecords(ctx, 1)
-		all, err := n.g.Read(ctx, []string{name})
+		all, err := n.Groups.Read(ctx, []string{name})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -176,15 +177,15 @@ func TestDeleteKilledAnywhere(t *testing.T) {
 				s := newDeleteScene(t)
 				for n := 1; ; n++ {
 					s.reset()
-					k := &killer{at: n, after: after}
+					k := &killtest.Killer{At: n, After: after}
 					s.applyKilled(k)
-					if !k.dead {
+					if !k.Dead() {
 						if n < 15 {
 							t.Errorf("only %d steps were enumerated", n)
 						}
 						return
 					}
-					where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+					where := k.Where()
 					s.finishDelete(where, rollback)
 				}
 			})

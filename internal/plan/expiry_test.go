@@ -96,7 +96,7 @@ func check(t *testing.T, got []Finding, want Severity, texts ...string) {
 func TestAPlanSaysThatTheTimeIsNotKnown(t *testing.T) {
 	t.Parallel()
 	n := one(t, "10080")
-	n.fake.Fault(kfake.Fault{
+	n.Fake.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.DescribeConfigs}, Resource: "0", Err: kerr.ClusterAuthorizationFailed, Count: -1,
 	})
 	check(t, onOne(t, n, nil), Note, "does not tell", "DESCRIBE_CONFIGS")
@@ -107,7 +107,7 @@ func TestAPlanSaysThatTheTimeIsNotKnown(t *testing.T) {
 func TestAPlanWarnsOfGroupsThatHadMembers(t *testing.T) {
 	t.Parallel()
 	n := one(t, "10080")
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup("app"), kgo.ConsumeTopics("orders"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.ConsumerGroup("app"), kgo.ConsumeTopics("orders"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestAPlanWarnsOfGroupsThatHadMembers(t *testing.T) {
 	}
 	cl.Close()
 	empty := func() bool {
-		r, err := n.g.Read(t.Context(), []string{"app"})
+		r, err := n.Groups.Read(t.Context(), []string{"app"})
 		return err == nil && r["app"].Group.State == group.Empty
 	}
 	for !empty() {

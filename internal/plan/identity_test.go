@@ -28,7 +28,7 @@ func TestPlanApplyRollbackIsIdentity(t *testing.T) {
 		draw := func(label string, n *node, highest int) {
 			for _, name := range names {
 				if w.positions(n, name) != nil {
-					if err := n.g.DeleteGroup(t.Context(), name); err != nil {
+					if err := n.Groups.DeleteGroup(t.Context(), name); err != nil {
 						r.Fatal(err)
 					}
 				}

@@ -201,7 +201,7 @@ func TestMergedPartitionsStale(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.joinedTopic("merged", 3, 2, 10, knownHeader(t, "k2k_offset"), func(p int32, _ int) int32 { return p % 2 })
-			if _, err := w.source.admin.CreatePartitions(t.Context(), 1, "merged"); err != nil {
+			if _, err := w.source.Admin.CreatePartitions(t.Context(), 1, "merged"); err != nil {
 				t.Fatal(err)
 			}
 			w.commit(w.source, "app", all("merged", "4", "4", "4"))

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/topic"
@@ -30,14 +31,6 @@ func (q *quick) CommitFor(ctx context.Context, name string, ps []position.Positi
 
 func (q *quick) KeepReady(ctx context.Context) error { return q.Committer.(Keeper).KeepReady(ctx) }
 
-func (x *killedGroups) CommitFor(ctx context.Context, name string, ps []position.Position, d time.Duration) (map[topic.Partition]error, error) {
-	return stepOf(x.k, "commit "+name, func() (map[topic.Partition]error, error) { return x.g.CommitFor(ctx, name, ps, d) })
-}
-
-func (x *killedGroups) KeepReady(ctx context.Context) error {
-	return x.k.step("ready", func() error { return x.g.KeepReady(ctx) })
-}
-
 // times are the times that came with the latest commit of each position of a
 // group: 0 for a commit without one.
 type times struct {
@@ -47,8 +40,8 @@ type times struct {
 
 func (n *node) times() *times {
 	l := &times{of: map[string]map[topic.Partition]time.Duration{}}
-	n.fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		n.fake.KeepControl()
+	n.Fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		n.Fake.KeepControl()
 		l.note(r.(*kmsg.OffsetCommitRequest))
 		return nil, nil, false
 	})
@@ -189,14 +182,14 @@ func TestKeptKilledAnywhere(t *testing.T) {
 			for n := 1; ; n++ {
 				s.reset()
 				in := s.applyInput()
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				from, to, b := s.kill(k)
 				in.From, in.To, in.Bucket, in.Parallel, in.Keep = &from, to, b, 1, month
 				_, _ = Apply(t.Context(), s.plan, in) // what it answers is that of a dead process
-				if !k.dead {
+				if !k.Dead() {
 					break
 				}
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				announced := s.announced()
 				rep := s.apply(s.plan)
 				if !rep.Complete() {
@@ -236,22 +229,8 @@ func TestKeptKilledAnywhere(t *testing.T) {
 // announced reports whether the journal has a commit with a time.
 func (s *scene) announced() bool {
 	s.t.Helper()
-	ids, err := run.ByPlan(context.Background(), s.bucket, s.plan.Digest)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if len(ids) == 0 {
-		return false
-	}
-	r, err := run.Open(context.Background(), s.bucket, ids[0], nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	h, err := replay(context.Background(), r)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return h.keep > 0
+	h := s.replayed()
+	return h != nil && h.keep > 0
 }
 
 func (w *world) keep(names ...string) *Plan {
@@ -309,7 +288,7 @@ func TestKeepRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.commit(w.target, "used", at{part("orders", 0): "3"})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.fake.ListenAddrs()...), kgo.ConsumerGroup("used"), kgo.ConsumeTopics("orders"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.target.Fake.ListenAddrs()...), kgo.ConsumerGroup("used"), kgo.ConsumeTopics("orders"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +317,7 @@ func TestKeepRefuses(t *testing.T) {
 
 func (w *world) readTarget(name string) group.Reading {
 	w.t.Helper()
-	all, err := w.target.g.Read(context.Background(), []string{name})
+	all, err := w.target.Groups.Read(context.Background(), []string{name})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -376,7 +355,7 @@ func TestKeepThatWasNotTaken(t *testing.T) {
 // failCommits lets the next commit on the target fail for a topic, or for all.
 func (w *world) failCommits(code *kerr.Error, only string) {
 	w.t.Helper()
-	w.target.fake.Fault(faultOf(code, only))
+	w.target.Fake.Fault(faultOf(code, only))
 }
 
 func TestMovedAndKeptTakenInPart(t *testing.T) {
@@ -410,7 +389,7 @@ func TestAClusterThatCannotKeepIsFoundBeforeAnything(t *testing.T) {
 	w.commit(w.source, "app", at{part("orders", 0): "4"})
 	p := w.build()
 	in := w.applyInput()
-	in.To.Write, in.Keep = &plain{w.target.g}, month
+	in.To.Write, in.Keep = &plain{w.target.Groups}, month
 	if _, err := Apply(t.Context(), p, in); !errors.Is(err, group.ErrNoKeep) {
 		t.Errorf("apply: %v", err)
 	}
@@ -421,7 +400,7 @@ func TestAClusterThatCannotKeepIsFoundBeforeAnything(t *testing.T) {
 		t.Errorf("positions: %v", got)
 	}
 	build := w.input()
-	build.To.Write, build.Keep = &plain{w.target.g}, month
+	build.To.Write, build.Keep = &plain{w.target.Groups}, month
 	if _, err := Build(t.Context(), build); !errors.Is(err, group.ErrNoKeep) {
 		t.Errorf("plan: %v", err)
 	}

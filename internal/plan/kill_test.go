@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/store/memstore"
@@ -59,7 +60,7 @@ func (s *scene) resetBy(give func(*node, string, at)) {
 	s.bucket = store.New(s.mem, "mem://state", nil)
 	for name, want := range s.before {
 		if s.positions(s.target, name) != nil {
-			if err := s.target.g.DeleteGroup(context.Background(), name); err != nil {
+			if err := s.target.Groups.DeleteGroup(context.Background(), name); err != nil {
 				s.t.Fatal(err)
 			}
 		}
@@ -82,12 +83,23 @@ func (s *scene) now() map[string]at {
 func (s *scene) done() map[string]bool {
 	s.t.Helper()
 	out := map[string]bool{}
+	if h := s.replayed(); h != nil {
+		for name, l := range h.groups {
+			out[name] = l.status == statusDone
+		}
+	}
+	return out
+}
+
+// replayed is the journal of the plan's run, nil when it has none.
+func (s *scene) replayed() *history {
+	s.t.Helper()
 	ids, err := run.ByPlan(context.Background(), s.bucket, s.plan.Digest)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if len(ids) == 0 {
-		return out
+		return nil
 	}
 	r, err := run.Open(context.Background(), s.bucket, ids[0], nil)
 	if err != nil {
@@ -97,19 +109,16 @@ func (s *scene) done() map[string]bool {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for name, l := range h.groups {
-		out[name] = l.status == statusDone
-	}
-	return out
+	return h
 }
 
-func (s *scene) applyKilled(k *killer) {
+func (s *scene) applyKilled(k *killtest.Killer) {
 	s.t.Helper()
 	in := s.applyInput()
 	from, to, b := s.kill(k)
 	in.From, in.To, in.Bucket, in.Parallel = &from, to, b, 1
-	if rep, err := Apply(context.Background(), s.plan, in); k.dead && err == nil && rep.Complete() {
-		s.t.Fatalf("killed at step %d (%s) and nobody noticed: %+v", k.at, k.names[k.at-1], rep)
+	if rep, err := Apply(context.Background(), s.plan, in); k.Dead() && err == nil && rep.Complete() {
+		s.t.Fatalf("killed at %s and nobody noticed: %+v", k.Where(), rep)
 	}
 }
 
@@ -124,13 +133,13 @@ func TestKilledAnywhereAndAppliedAgain(t *testing.T) {
 			steps, commits := 0, 0
 			for n := 1; ; n++ {
 				s.reset()
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				s.applyKilled(k)
-				if !k.dead {
+				if !k.Dead() {
 					steps = n - 1
 					break
 				}
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				want := maps.Clone(s.after)
 				if s.done()["app"] {
 					// The application has started and moved on.
@@ -184,18 +193,18 @@ func TestRollbackKilledAnywhere(t *testing.T) {
 			for n := 1; ; n++ {
 				s.reset()
 				rep := s.apply(s.plan)
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				in := s.rollbackInput()
 				_, to, b := s.kill(k)
 				in.To, in.Bucket, in.Parallel = to, b, 1
 				_, _ = Rollback(t.Context(), rep.Run, in) // what it answers is that of a dead process
-				if !k.dead {
+				if !k.Dead() {
 					if n < 20 {
 						t.Errorf("only %d steps were enumerated", n)
 					}
 					return
 				}
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				if back, err := Rollback(t.Context(), rep.Run, s.rollbackInput()); err != nil || !back.Complete() {
 					t.Fatalf("%s: second rollback: %+v %v", where, back, err)
 				}
@@ -216,12 +225,12 @@ func TestKilledAnywhereAndRolledBack(t *testing.T) {
 			s := newScene(t)
 			for n := 1; ; n++ {
 				s.reset()
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				s.applyKilled(k)
-				if !k.dead {
+				if !k.Dead() {
 					return
 				}
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				ids, err := run.ByPlan(t.Context(), s.bucket, s.plan.Digest)
 				if err != nil {
 					t.Fatal(err)
@@ -252,23 +261,23 @@ func TestTakingBackKilledAnywhere(t *testing.T) {
 			tookBack := 0
 			for n := 1; ; n++ {
 				s.reset()
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				part.Store(true)
 				s.applyKilled(k)
 				part.Store(false)
-				if !k.dead {
+				if !k.Dead() {
 					if tookBack < 3 {
 						t.Errorf("only %d steps were after the part was taken", tookBack)
 					}
 					return
 				}
-				for _, name := range k.names {
+				for _, name := range k.Steps() {
 					if strings.HasPrefix(name, "commit") {
 						tookBack++
 						break
 					}
 				}
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				if rep := s.apply(s.plan); !rep.Complete() {
 					// What was being taken back is finished, and a third apply
 					// does it anew.
@@ -288,8 +297,8 @@ func TestTakingBackKilledAnywhere(t *testing.T) {
 // the answer is true.
 func (s *scene) halves() *atomic.Bool {
 	on := new(atomic.Bool)
-	s.target.fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		s.target.fake.KeepControl()
+	s.target.Fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		s.target.Fake.KeepControl()
 		if req := r.(*kmsg.OffsetCommitRequest); on.Load() && len(req.Topics) > 1 {
 			req.Topics = req.Topics[:1]
 		}
@@ -313,13 +322,13 @@ func TestManyGroupsAtOnceKilled(t *testing.T) {
 	for n := 10; n < 90; n += 7 {
 		w.mem = memstore.New()
 		w.bucket = store.New(w.mem, "mem://state", nil)
-		k := &killer{at: n, after: n%2 == 0}
+		k := &killtest.Killer{At: n, After: n%2 == 0}
 		in := w.applyInput()
 		from, to, b := w.kill(k)
 		in.From, in.To, in.Bucket = &from, to, b
 		_, err := Apply(t.Context(), p, in)
-		if k.dead != (err != nil) {
-			t.Fatalf("step %d: dead is %t, error %v", n, k.dead, err)
+		if k.Dead() != (err != nil) {
+			t.Fatalf("step %d: dead is %t, error %v", n, k.Dead(), err)
 		}
 		rep := w.apply(p)
 		if !rep.Complete() {

@@ -38,7 +38,7 @@ func TestStopHintsForKinds(t *testing.T) {
 	w.commit(w.source, "connect-s3", at{part("orders", 0): "4"})
 	in := w.input()
 	in.From.Read = readFunc(func(ctx context.Context, names []string) (map[string]group.Reading, error) {
-		out, err := w.source.g.Read(ctx, names)
+		out, err := w.source.Groups.Read(ctx, names)
 		for name, r := range out {
 			r.Group.State, r.Group.Members = group.Stable, []group.Member{{ID: "m", ClientID: "c", Host: "/10.0.0.1"}}
 			out[name] = r
@@ -85,7 +85,7 @@ func TestUnseenConsumersAreSaid(t *testing.T) {
 // consumer joins a group of the source, commits, and gives what makes it leave.
 func (w *world) consumer(name string) (leave func()) {
 	w.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.source.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics("payments"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.source.Fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics("payments"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

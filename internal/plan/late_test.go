@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -51,12 +52,12 @@ func TestAnUnansweredCommitIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	w.commit(w.source, "app", at{part("orders", 0): "4"})
 	p := w.build()
-	d := &delayed{g: w.target.g, wait: 100 * time.Millisecond}
+	d := &delayed{g: w.target.Groups, wait: 100 * time.Millisecond}
 	in := w.applyInput()
 	in.To.Write = d
 	reads := 0
 	in.To.Read = readFunc(func(ctx context.Context, names []string) (map[string]group.Reading, error) {
-		out, err := w.target.g.Read(ctx, names)
+		out, err := w.target.Groups.Read(ctx, names)
 		if reads++; len(d.kept) > 0 && reads >= 2 {
 			for _, f := range d.kept {
 				if err := f(); err != nil {
@@ -87,7 +88,7 @@ func TestACommitThatLandsAfterTheRollbackIsNamed(t *testing.T) {
 	w := newWorld(t)
 	before, _ := w.usual()
 	p := w.build()
-	d := &delayed{g: w.target.g, wait: requestTimeout}
+	d := &delayed{g: w.target.Groups, wait: killtest.RequestTimeout}
 	in := w.applyInput()
 	in.To.Write = d
 	rep, err := Apply(t.Context(), p, in)
@@ -119,14 +120,12 @@ func TestACommitThatLandsAfterTheRollbackIsNamed(t *testing.T) {
 // lastWish sends a commit that is held up on its way, and dies.
 type lastWish struct {
 	delayed
-	k *killer
+	k *killtest.Killer
 }
 
 func (l *lastWish) Commit(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
 	out, err := l.delayed.Commit(ctx, name, ps)
-	l.k.mu.Lock()
-	defer l.k.mu.Unlock()
-	l.k.dead = true
+	l.k.Kill()
 	return out, err
 }
 
@@ -142,9 +141,9 @@ func TestACommitOfADeadProcessIsWaitedOut(t *testing.T) {
 			before := at{part("orders", 0): "2 old"}
 			w.commit(w.target, "app", before)
 			p := w.build()
-			k := &killer{}
+			k := &killtest.Killer{}
 			from, to, b := w.kill(k)
-			dying := &lastWish{delayed{g: w.target.g, wait: 50 * time.Millisecond}, k}
+			dying := &lastWish{delayed{g: w.target.Groups, wait: 50 * time.Millisecond}, k}
 			to.Write = dying
 			in := w.applyInput()
 			in.From, in.To, in.Bucket = &from, to, b
@@ -171,7 +170,7 @@ func TestACommitOfADeadProcessIsWaitedOut(t *testing.T) {
 			} else {
 				again := w.apply(p, func(in *ApplyInput) {
 					in.Progress = land
-					in.To.Write = &hooked{Committer: w.target.g, before: func() { t.Error("committed a second time") }}
+					in.To.Write = &hooked{Committer: w.target.Groups, before: func() { t.Error("committed a second time") }}
 				})
 				if !again.Complete() || !again.Resumed {
 					t.Errorf("second apply: %+v", again)

@@ -22,7 +22,7 @@ func (w *world) keyed(name string) topic.Partition {
 	w.t.Helper()
 	compact := "compact"
 	for _, n := range []*node{w.source, w.target} {
-		if _, err := n.admin.CreateTopic(context.Background(), 1, 1, map[string]*string{"cleanup.policy": &compact}, name); err != nil {
+		if _, err := n.Admin.CreateTopic(context.Background(), 1, 1, map[string]*string{"cleanup.policy": &compact}, name); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -51,12 +51,12 @@ func (w *world) supersede(n *node, name string, i int) {
 	w.t.Helper()
 	w.produce(n, &kgo.Record{Topic: name, Key: []byte("k" + strconv.Itoa(i)), Value: []byte("again")})
 	w.produce(n, &kgo.Record{Topic: name, Key: []byte("last"), Value: []byte("x")})
-	n.fake.Compact()
+	n.Fake.Compact()
 }
 
 func (w *world) recreate(n *node, name string) {
 	w.t.Helper()
-	if _, err := n.admin.DeleteTopic(context.Background(), name); err != nil {
+	if _, err := n.Admin.DeleteTopic(context.Background(), name); err != nil {
 		w.t.Fatal(err)
 	}
 	w.create(n, name, 1)
@@ -128,7 +128,7 @@ func TestVerifyAfterTheLogsHaveMovedOn(t *testing.T) {
 		},
 		"the source topic was deleted": {
 			change: func(w *world, p topic.Partition) {
-				if _, err := w.source.admin.DeleteTopic(w.t.Context(), p.Topic); err != nil {
+				if _, err := w.source.Admin.DeleteTopic(w.t.Context(), p.Topic); err != nil {
 					w.t.Fatal(err)
 				}
 			},

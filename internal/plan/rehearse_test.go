@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/store/memstore"
@@ -83,8 +84,8 @@ func TestRehearse(t *testing.T) {
 				c.change(w, p, &in)
 			}
 			before := w.positions(w.target, "app")
-			k := &killer{at: 1}
-			_, to, _ := w.kill(&killer{})
+			k := &killtest.Killer{At: 1}
+			_, to, _ := w.kill(&killtest.Killer{})
 			to.Read = in.To.Read
 			to.Write = &refusesWrites{to.Write, t}
 			in.To = to
@@ -93,8 +94,8 @@ func TestRehearse(t *testing.T) {
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
-			if k.steps != 0 {
-				t.Errorf("the state was written: %v", k.names)
+			if len(k.Steps()) != 0 {
+				t.Errorf("the state was written: %v", k.Steps())
 			}
 			if c.want != "" {
 				if g := rep.Groups[0]; g.Result != c.want || g.Reason != c.reason || !rep.CheckOnly {
@@ -115,15 +116,15 @@ func dieAtCommit(w *world, p *Plan) {
 	for n := 1; ; n++ {
 		w.mem = memstore.New()
 		w.bucket = store.New(w.mem, "mem://state", nil)
-		k := &killer{at: n, after: true}
+		k := &killtest.Killer{At: n, After: true}
 		var from Side
 		from, in.To, in.Bucket = w.kill(k)
 		in.From = &from
 		_, _ = Apply(context.Background(), p, in) // what it answers is that of a dead process
-		if k.dead && k.names[n-1] == "commit app" {
+		if k.Dead() && k.Steps()[n-1] == "commit app" {
 			return
 		}
-		if !k.dead {
+		if !k.Dead() {
 			w.t.Fatal("nothing was committed")
 		}
 	}

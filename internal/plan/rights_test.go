@@ -36,7 +36,7 @@ func TestRightsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
 			before, _ := w.usual()
 			p := w.build()
 			in := w.applyInput()
-			in.To.Write = &limited{quick{w.target.g}, operations}
+			in.To.Write = &limited{quick{w.target.Groups}, operations}
 			rep, err := Apply(t.Context(), p, in)
 			if err != nil || rep.Groups[0].Result != Refused || rep.Groups[0].Reason != ReasonRights || !errors.Is(rep.Groups[0].Err, ErrRights) {
 				t.Errorf("report: %+v %v", rep, err)

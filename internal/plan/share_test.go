@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
@@ -38,14 +39,6 @@ func (q *quick) ForgetShare(ctx context.Context, name string, ps []topic.Partiti
 	return nil, errNoShareCommitter
 }
 
-func (x *killedGroups) CommitShare(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
-	return stepOf(x.k, "set start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.CommitShare(ctx, name, ps) })
-}
-
-func (x *killedGroups) ForgetShare(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
-	return stepOf(x.k, "remove start offsets "+name, func() (map[topic.Partition]error, error) { return x.g.ForgetShare(ctx, name, ps) })
-}
-
 // start sets start offsets of a share group.
 func (w *world) start(n *node, name string, at map[topic.Partition]string) {
 	w.t.Helper()
@@ -53,7 +46,7 @@ func (w *world) start(n *node, name string, at map[topic.Partition]string) {
 	for p, text := range at {
 		ps = append(ps, parsePosition(w.t, name, p, text))
 	}
-	answers, err := n.g.CommitShare(context.Background(), name, ps)
+	answers, err := n.Groups.CommitShare(context.Background(), name, ps)
 	for _, e := range answers {
 		err = errors.Join(err, e)
 	}
@@ -68,7 +61,7 @@ func (w *world) work(n *node, name string, records int) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	member, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ShareGroup(name), kgo.ConsumeTopics("orders"))
+	member, err := kgo.NewClient(kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.ShareGroup(name), kgo.ConsumeTopics("orders"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -101,7 +94,7 @@ func (w *world) work(n *node, name string, records int) {
 
 func (w *world) reading(n *node, name string) group.Reading {
 	w.t.Helper()
-	all, err := n.g.Read(context.Background(), []string{name})
+	all, err := n.Groups.Read(context.Background(), []string{name})
 	if err != nil || all[name].Err != nil {
 		w.t.Fatalf("reading group %s: %v %v", name, err, all[name].Err)
 	}
@@ -296,7 +289,7 @@ func TestShareGroupIsDeletedAndRestored(t *testing.T) {
 // halfShare takes only the first start offset of a request.
 type halfShare struct{ *group.Client }
 
-func (*halfShare) RequestTimeout() time.Duration { return requestTimeout }
+func (*halfShare) RequestTimeout() time.Duration { return killtest.RequestTimeout }
 
 func (h *halfShare) CommitShare(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
 	if len(ps) < 2 {
@@ -314,7 +307,7 @@ func TestStartOffsetsTakenInPartAreTakenBack(t *testing.T) {
 	w := newWorld(t)
 	w.start(w.source, "workers", at{part("orders", 0): "4", part("orders", 1): "10"})
 	p := w.build(acceptRepeatsInput)
-	rep := w.apply(p, func(in *ApplyInput) { in.To.Write = &halfShare{w.target.g} })
+	rep := w.apply(p, func(in *ApplyInput) { in.To.Write = &halfShare{w.target.Groups} })
 	if g := rep.Groups[0]; g.Result != TakenBack || g.Reason != ReasonPartTaken {
 		t.Errorf("report: %+v", g)
 	}

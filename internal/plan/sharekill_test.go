@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/run"
 )
 
@@ -33,13 +34,13 @@ func TestShareGroupKilledAnywhere(t *testing.T) {
 			steps := 0
 			for n := 1; ; n++ {
 				s.resetBy(s.start)
-				k := &killer{at: n, after: after}
+				k := &killtest.Killer{At: n, After: after}
 				s.applyKilled(k)
-				if !k.dead {
+				if !k.Dead() {
 					break
 				}
 				steps++
-				where := fmt.Sprintf("step %d (%s)", n, k.names[n-1])
+				where := k.Where()
 				if rep := s.apply(s.plan); !rep.Complete() {
 					t.Fatalf("%s: second apply: %+v", where, rep)
 				}
@@ -62,7 +63,7 @@ func (s *scene) rollBack(where string) {
 	if err != nil || len(ids) != 1 {
 		s.t.Fatalf("%s: runs %v, %v", where, ids, err)
 	}
-	k := &killer{at: 4}
+	k := &killtest.Killer{At: 4}
 	in := s.rollbackInput()
 	_, to, b := s.kill(k)
 	in.To, in.Bucket = to, b

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -37,14 +38,14 @@ func TestStaleGroupsAreRefusedAndOthersApplied(t *testing.T) {
 		"target moved":                       {func(_ *testing.T, w *world) { w.commit(w.target, "app", at{part("orders", 0): "3 old"}) }, Stale, ReasonTargetMoved},
 		"target gone": {func(t *testing.T, w *world) {
 			t.Helper()
-			if err := w.target.g.DeleteGroup(t.Context(), "app"); err != nil {
+			if err := w.target.Groups.DeleteGroup(t.Context(), "app"); err != nil {
 				t.Fatal(err)
 			}
 		}, Stale, ReasonTargetMoved},
 		"target in use": {func(t *testing.T, w *world) { t.Helper(); join(t, w.target, "app", "orders") }, Refused, ReasonGroupActive},
 		"topic created again": {func(t *testing.T, w *world) {
 			t.Helper()
-			if _, err := w.target.admin.DeleteTopics(t.Context(), "orders"); err != nil {
+			if _, err := w.target.Admin.DeleteTopics(t.Context(), "orders"); err != nil {
 				t.Fatal(err)
 			}
 			w.create(w.target, "orders", 2)
@@ -89,7 +90,7 @@ func TestStaleGroupsAreRefusedAndOthersApplied(t *testing.T) {
 // join has a consumer be a member of a group until the test ends.
 func join(t *testing.T, n *node, name, topicName string) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics(topicName),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(n.Fake.ListenAddrs()...), kgo.ConsumerGroup(name), kgo.ConsumeTopics(topicName),
 		kgo.DisableAutoCommit(), kgo.ClientID("an-app"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func join(t *testing.T, n *node, name, topicName string) {
 		poll, stop := context.WithTimeout(ctx, 50*time.Millisecond)
 		cl.PollFetches(poll)
 		stop()
-		if r, err := n.g.Read(ctx, []string{name}); err == nil && r[name].Group.State == group.Stable {
+		if r, err := n.Groups.Read(ctx, []string{name}); err == nil && r[name].Group.State == group.Stable {
 			return
 		}
 	}
@@ -177,7 +178,7 @@ func (h *hooked) Commit(ctx context.Context, name string, ps []position.Position
 	return out, err
 }
 
-func (*hooked) RequestTimeout() time.Duration { return requestTimeout }
+func (*hooked) RequestTimeout() time.Duration { return killtest.RequestTimeout }
 
 func TestSourceMovesWhileWritten(t *testing.T) {
 	t.Parallel()
@@ -185,7 +186,7 @@ func TestSourceMovesWhileWritten(t *testing.T) {
 	before, _ := w.usual()
 	p := w.build()
 	in := w.applyInput()
-	in.To.Write = &hooked{Committer: w.target.g, after: func() { w.commit(w.source, "app", at{part("orders", 0): "6"}) }}
+	in.To.Write = &hooked{Committer: w.target.Groups, after: func() { w.commit(w.source, "app", at{part("orders", 0): "6"}) }}
 	rep, err := Apply(t.Context(), p, in)
 	if err != nil || rep.Groups[0].Result != TakenBack || rep.Groups[0].Reason != ReasonSourceMoved {
 		t.Errorf("report: %+v %v", rep, err)
@@ -204,7 +205,7 @@ func TestAnApplicationReadsThereAlready(t *testing.T) {
 	w.usual()
 	p := w.build()
 	in := w.applyInput()
-	in.To.Write = &hooked{Committer: w.target.g, after: func() { w.commit(w.target, "app", at{part("orders", 0): "9 mine"}) }}
+	in.To.Write = &hooked{Committer: w.target.Groups, after: func() { w.commit(w.target, "app", at{part("orders", 0): "9 mine"}) }}
 	rep, err := Apply(t.Context(), p, in)
 	if err != nil || rep.Groups[0].Result != TakenOver {
 		t.Errorf("report: %+v %v", rep, err)
@@ -226,8 +227,8 @@ func TestAnApplicationReadsThereAlready(t *testing.T) {
 // answer says nothing of the others.
 func (w *world) keepTopic(name string, n int) {
 	left := n
-	w.target.fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.target.fake.KeepControl()
+	w.target.Fake.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.target.Fake.KeepControl()
 		if left--; left < 0 {
 			return nil, nil, false
 		}
@@ -280,7 +281,7 @@ func TestRefusedCommitChangesNothing(t *testing.T) {
 	before, _ := w.usual()
 	p := w.build()
 	in := w.applyInput()
-	in.To.Write = &hooked{Committer: w.target.g, before: func() { join(t, w.target, "app", "orders") }}
+	in.To.Write = &hooked{Committer: w.target.Groups, before: func() { join(t, w.target, "app", "orders") }}
 	rep, err := Apply(t.Context(), p, in)
 	if err != nil || rep.Groups[0].Result != Refused || rep.Groups[0].Reason != ReasonGroupActive {
 		t.Errorf("report: %+v %v", rep, err)
@@ -298,7 +299,7 @@ func TestStopLeavesTheRestUntried(t *testing.T) {
 	stop := make(chan struct{})
 	in := w.applyInput()
 	in.Parallel, in.Stop = 1, stop
-	in.To.Write = &hooked{Committer: w.target.g, after: func() { close(stop) }}
+	in.To.Write = &hooked{Committer: w.target.Groups, after: func() { close(stop) }}
 	rep, err := Apply(t.Context(), p, in)
 	if !errors.Is(err, ErrInterrupted) || rep.Count(Applied) != 1 || rep.Count(NotTried) != 1 {
 		t.Errorf("report: %+v %v", rep, err)

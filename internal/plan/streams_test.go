@@ -376,7 +376,7 @@ func TestStreamsGroupTellsItsTopology(t *testing.T) {
 	in := w.input()
 	only("app")(&in)
 	in.From.Read = readFunc(func(ctx context.Context, names []string) (map[string]group.Reading, error) {
-		out, err := w.source.g.Read(ctx, names)
+		out, err := w.source.Groups.Read(ctx, names)
 		r := out["app"]
 		r.Group.Kind, r.Group.Internal = group.Streams, []string{"app-counts-changelog", "odd-name-changelog"}
 		out["app"] = r

@@ -42,7 +42,7 @@ func TestVerifyTellsMovedFromWrong(t *testing.T) {
 				w.commit(w.target, "app", tc.now)
 			}
 			if tc.gone != nil {
-				if _, err := w.target.g.DeleteOffsets(t.Context(), "app", tc.gone); err != nil {
+				if _, err := w.target.Groups.DeleteOffsets(t.Context(), "app", tc.gone); err != nil {
 					t.Fatal(err)
 				}
 			}

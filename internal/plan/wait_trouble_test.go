@@ -148,7 +148,7 @@ func TestAwaitNamesAHangingTransaction(t *testing.T) {
 			s := newSlow(t, "slow")
 			s.commit(s.source, "app", at{part("slow", 0): "60"})
 			s.copy("slow", 0, 0, committed)
-			cl, err := kgo.NewClient(kgo.SeedBrokers(s.target.fake.ListenAddrs()...), kgo.TransactionalID("mover"),
+			cl, err := kgo.NewClient(kgo.SeedBrokers(s.target.Fake.ListenAddrs()...), kgo.TransactionalID("mover"),
 				kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("slow"))
 			if err != nil {
 				t.Fatal(err)

@@ -2,12 +2,8 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,28 +11,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kferry/kferry/internal/cluster"
+	"github.com/kferry/kferry/internal/fakenode"
 	"github.com/kferry/kferry/internal/group"
+	"github.com/kferry/kferry/internal/killtest"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
-	"github.com/kferry/kferry/internal/store/driver"
 	"github.com/kferry/kferry/internal/store/memstore"
 	"github.com/kferry/kferry/internal/topic"
 )
 
 const header = "__original_offset"
 
-// requestTimeout is what the writers of these tests say that a commit can be on
-// its way.
-const requestTimeout = 10 * time.Millisecond
-
 // node is one in-process cluster.
-type node struct {
-	fake  *kfake.Cluster
-	c     *cluster.Cluster
-	g     *group.Client
-	admin *kadm.Client
+type node struct{ *fakenode.Node }
+
+func newNode(tb testing.TB, id string, opts ...kfake.Opt) *node {
+	tb.Helper()
+	return &node{fakenode.Start(tb, id, opts...)}
 }
 
 // world is a source, a target with copies at other offsets, and a state.
@@ -45,21 +37,6 @@ type world struct {
 	source, target *node
 	mem            *memstore.Store
 	bucket         *store.Bucket
-}
-
-func newNode(tb testing.TB, id string, opts ...kfake.Opt) *node {
-	tb.Helper()
-	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID(id)}, opts...)...)
-	if err != nil {
-		tb.Fatalf("starting cluster %s: %v", id, err)
-	}
-	tb.Cleanup(fake.Close)
-	c, err := cluster.Open(tb.Context(), cluster.Login{Name: id, Seeds: fake.ListenAddrs()}, nil)
-	if err != nil {
-		tb.Fatalf("connecting to %s: %v", id, err)
-	}
-	tb.Cleanup(c.Close)
-	return &node{fake: fake, c: c, g: group.New(c, &group.Options{RequestTimeout: 5 * time.Second, UnstableWait: 50 * time.Millisecond}), admin: c.Admin()}
 }
 
 // newWorld has the topics orders (2 partitions) and payments (1) with 10
@@ -85,9 +62,7 @@ func shift(p int32) int64 { return 3 + 2*int64(p) }
 
 func (w *world) create(n *node, name string, partitions int32) {
 	w.t.Helper()
-	if _, err := n.admin.CreateTopic(context.Background(), partitions, 1, nil, name); err != nil {
-		w.t.Fatalf("creating %s: %v", name, err)
-	}
+	n.Create(name, partitions)
 }
 
 // fill writes records to the source and their copies to the target, after some
@@ -109,14 +84,7 @@ func (w *world) fill(name string, p int32, records int) {
 
 func (w *world) produce(n *node, records ...*kgo.Record) {
 	w.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(n.fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer cl.Close()
-	if err := cl.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
-		w.t.Fatalf("producing: %v", err)
-	}
+	n.Produce(records...)
 }
 
 // commit sets positions of a group, as another program would.
@@ -126,15 +94,7 @@ func (w *world) commit(n *node, name string, at map[topic.Partition]string) {
 	for p, text := range at {
 		ps = append(ps, parsePosition(w.t, name, p, text))
 	}
-	answers, err := n.g.Commit(context.Background(), name, ps)
-	if err != nil {
-		w.t.Fatalf("committing for %s: %v", name, err)
-	}
-	for p, err := range answers {
-		if err != nil {
-			w.t.Fatalf("committing %s for %s: %v", p, name, err)
-		}
-	}
+	n.Commit(name, ps...)
 }
 
 // parsePosition reads "7" or "7 metadata".
@@ -161,15 +121,12 @@ func cut(s string) (before, after string, found bool) {
 // does not exist.
 func (w *world) positions(n *node, name string) map[topic.Partition]string {
 	w.t.Helper()
-	all, err := n.g.Read(context.Background(), []string{name})
-	if err != nil || all[name].Err != nil {
-		w.t.Fatalf("reading group %s: %v %v", name, err, all[name].Err)
-	}
-	if !exists(all[name].Group) {
+	all := n.Positions(name)
+	if all == nil {
 		return nil
 	}
 	out := map[topic.Partition]string{}
-	for p, pos := range all[name].Positions {
+	for p, pos := range all {
 		out[p] = strconv.FormatInt(pos.Offset, 10)
 		if pos.Metadata != "" {
 			out[p] += " " + pos.Metadata
@@ -183,8 +140,8 @@ func part(name string, p int32) topic.Partition { return topic.Partition{Topic: 
 // side is a node as plan sees it.
 func (n *node) side() Side {
 	return Side{
-		ID: n.c.ID(), Name: n.c.Name(), Bootstrap: n.c.Bootstrap(), Topics: n.c, Log: n.c,
-		Read: n.g, List: n.g, Write: &quick{Committer: n.g},
+		ID: n.Cluster.ID(), Name: n.Cluster.Name(), Bootstrap: n.Cluster.Bootstrap(), Topics: n.Cluster, Log: n.Cluster,
+		Read: n.Groups, List: n.Groups, Write: &quick{Committer: n.Groups},
 	}
 }
 
@@ -192,7 +149,7 @@ func (n *node) side() Side {
 // milliseconds.
 type quick struct{ Committer }
 
-func (*quick) RequestTimeout() time.Duration { return requestTimeout }
+func (*quick) RequestTimeout() time.Duration { return killtest.RequestTimeout }
 
 func (q *quick) Rights(ctx context.Context, names, topics []string) (group.Rights, error) {
 	if a, ok := q.Committer.(authority); ok {
@@ -254,125 +211,20 @@ func (w *world) verify(p *Plan) *VerifyReport {
 	return v
 }
 
-// errKilled is what everything answers to a process that is dead.
-var errKilled = errors.New("killed")
-
-// killer counts what a process does and lets it die at step n, before or after
-// that step takes effect. Steps are writes of the store and requests to groups.
-type killer struct {
-	mu    sync.Mutex
-	at    int
-	after bool
-	steps int
-	dead  bool
-	names []string
-}
-
-// step runs one step, or dies.
-func (k *killer) step(name string, do func() error) error {
-	k.mu.Lock()
-	k.steps++
-	k.names = append(k.names, name)
-	if k.dead {
-		k.mu.Unlock()
-		return errKilled
-	}
-	die := k.at > 0 && k.steps == k.at
-	k.dead = die
-	k.mu.Unlock()
-	if die && !k.after {
-		return errKilled
-	}
-	err := do()
-	if die {
-		return errKilled
-	}
-	return err
-}
-
-// killedStore dies on writes; a dead process reads nothing either.
-type killedStore struct {
-	driver.Driver
-	k *killer
-}
-
-func (s *killedStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
-	return s.k.step("put "+key, func() error { return s.Driver.Put(ctx, key, body, size) })
-}
-
-func (s *killedStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	s.k.mu.Lock()
-	dead := s.k.dead
-	s.k.mu.Unlock()
-	if dead {
-		return nil, errKilled
-	}
-	return s.Driver.Get(ctx, key, offset, length)
-}
-
-func (s *killedStore) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Object, error] {
-	s.k.mu.Lock()
-	dead := s.k.dead
-	s.k.mu.Unlock()
-	if dead {
-		return func(yield func(driver.Object, error) bool) { yield(driver.Object{}, errKilled) }
-	}
-	return s.Driver.List(ctx, q)
-}
-
-func (s *killedStore) Delete(ctx context.Context, key string) error {
-	return s.k.step("delete "+key, func() error { return s.Driver.Delete(ctx, key) })
-}
-
-// killedGroups dies on any request to groups.
-type killedGroups struct {
-	g *group.Client
-	k *killer
-}
-
-// stepOf is a step with an answer, which is kept when the step is the last one
-// that took effect.
-func stepOf[T any](k *killer, name string, do func() (T, error)) (out T, err error) {
-	err = k.step(name, func() error {
-		var failed error
-		out, failed = do()
-		return failed
-	})
-	return out, err
-}
-
-func (x *killedGroups) Read(ctx context.Context, names []string) (map[string]group.Reading, error) {
-	return stepOf(x.k, "read", func() (map[string]group.Reading, error) { return x.g.Read(ctx, names) })
-}
-
-func (x *killedGroups) Commit(ctx context.Context, name string, ps []position.Position) (map[topic.Partition]error, error) {
-	return stepOf(x.k, "commit "+name, func() (map[topic.Partition]error, error) { return x.g.Commit(ctx, name, ps) })
-}
-
-func (x *killedGroups) DeleteOffsets(ctx context.Context, name string, ps []topic.Partition) (map[topic.Partition]error, error) {
-	return stepOf(x.k, "delete offsets "+name, func() (map[topic.Partition]error, error) { return x.g.DeleteOffsets(ctx, name, ps) })
-}
-
-func (x *killedGroups) DeleteGroup(ctx context.Context, name string) error {
-	return x.k.step("delete group "+name, func() error { return x.g.DeleteGroup(ctx, name) })
-}
-
-func (*killedGroups) RequestTimeout() time.Duration { return requestTimeout }
-
 // kill makes a side and a state die with the killer.
-func (w *world) kill(k *killer) (from, to Side, b *store.Bucket) {
+func (w *world) kill(k *killtest.Killer) (from, to Side, b *store.Bucket) {
 	from, to = w.source.side(), w.target.side()
-	from.Read = &killedGroups{w.source.g, k}
-	dying := &killedGroups{w.target.g, k}
+	from.Read = killtest.Groups(w.source.Groups, k)
+	dying := killtest.Groups(w.target.Groups, k)
 	to.Read, to.Write = dying, dying
-	return from, to, store.New(&killedStore{w.mem, k}, "mem://state", nil)
+	return from, to, store.New(killtest.Store(w.mem, k), "mem://state", nil)
 }
 
 // deleteRecords moves the start of a log.
 func (w *world) deleteRecords(n *node, p topic.Partition, to int64) error {
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: p.Topic, Partition: p.Partition, At: to})
-	resp, err := n.admin.DeleteRecords(context.Background(), offsets)
+	resp, err := n.Admin.DeleteRecords(context.Background(), offsets)
 	if err != nil {
 		return err
 	}
@@ -387,15 +239,15 @@ type refusesWrites struct {
 
 func (r *refusesWrites) Commit(context.Context, string, []position.Position) (map[topic.Partition]error, error) {
 	r.t.Error("something was committed")
-	return nil, errKilled
+	return nil, killtest.ErrKilled
 }
 
 func (r *refusesWrites) DeleteOffsets(context.Context, string, []topic.Partition) (map[topic.Partition]error, error) {
 	r.t.Error("offsets were deleted")
-	return nil, errKilled
+	return nil, killtest.ErrKilled
 }
 
 func (r *refusesWrites) DeleteGroup(context.Context, string) error {
 	r.t.Error("a group was deleted")
-	return errKilled
+	return killtest.ErrKilled
 }
