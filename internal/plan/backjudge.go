@@ -105,10 +105,7 @@ func (b *backer) noteEvidence(pairs map[[2]string]*Topic, it *item) {
 // backGroup states both ends of a group, and refuses it for what they are.
 func (b *backer) backGroup(name string) Group {
 	r := b.target[name]
-	g := Group{
-		Name: name, Sources: []SourceGroup{}, Positions: []Position{},
-		Target: TargetGroup{Exists: exists(r.Group), Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC()},
-	}
+	g := Group{Name: name, Sources: []SourceGroup{}, Positions: []Position{}, Target: targetGroup(r)}
 	refuse := func(ob *obstacle) {
 		if ob != nil && g.Reason == "" {
 			g.Reason, g.Detail, g.Hint = ob.reason, ob.detail, ob.hint
@@ -120,9 +117,7 @@ func (b *backer) backGroup(name string) Group {
 			continue
 		}
 		from := b.source[s.from]
-		g.Sources = append(g.Sources, SourceGroup{
-			Name: s.from, Kind: from.Group.Kind, State: from.Group.State, Members: members(from.Group), ReadAt: from.At.UTC(),
-		})
+		g.Sources = append(g.Sources, sourceGroup(s.from, from))
 		ob := notCommittable(from, b.in.From.label(), b.in.From.label())
 		if ob != nil && ob.reason == ReasonGroupActive {
 			ob.detail += "; its positions still move"

@@ -40,25 +40,43 @@ func BuildDelete(ctx context.Context, in DeleteInput) (*Plan, error) {
 	if in.To.Read == nil || len(in.Groups) == 0 || slices.Contains(in.Groups, "") {
 		return nil, &Error{Op: "planning", Object: "the deletion", Err: fmt.Errorf("%w: the groups, or the cluster to read them from, are missing", ErrInput)}
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(in.Groups)))
 	b := &builder{in: Input{To: in.To, Progress: in.Progress}, now: in.Now(), plan: &Plan{
 		Kind: DeleteGroups, Tool: in.Tool, Asked: in.Asked, Target: in.To.cluster(), Created: in.Now().UTC().Truncate(time.Millisecond),
 		Findings: []Finding{}, LeftBehind: []LeftBehind{}, Topics: []Topic{}, Groups: []Group{},
 	}}
-	b.event(Event{Stage: "reading groups of the target", Total: len(names)})
-	readings, err := in.To.Read.Read(ctx, names)
+	readings, err := b.readNamed(ctx, in.Groups)
 	if err != nil {
-		return nil, fmt.Errorf("reading groups of %s: %w", in.To.label(), err)
+		return nil, err
 	}
+	return b.oneByOne(ctx, readings, b.deleted)
+}
+
+// readNamed reads groups of the target by their names, each once.
+func (b *builder) readNamed(ctx context.Context, names []string) (map[string]group.Reading, error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	b.event(Event{Stage: "reading groups of the target", Total: len(names)})
+	got, err := b.in.To.Read.Read(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("reading groups of %s: %w", b.in.To.label(), err)
+	}
+	out := make(map[string]group.Reading, len(names))
 	for _, name := range names {
-		r, ok := readings[name]
+		r, ok := got[name]
 		if !ok {
 			r = absent(name)
 		}
 		if r.At.IsZero() {
 			r.At = b.now
 		}
-		b.plan.Groups = append(b.plan.Groups, b.deleted(name, r))
+		out[name] = r
+	}
+	return out, nil
+}
+
+// oneByOne makes a plan of what is planned for each group.
+func (b *builder) oneByOne(ctx context.Context, readings map[string]group.Reading, each func(string, group.Reading) Group) (*Plan, error) {
+	for _, name := range sortedKeys(readings) {
+		b.plan.Groups = append(b.plan.Groups, each(name, readings[name]))
 	}
 	b.nearGroups(ctx, &b.in.To, func(g *Group) []string { return []string{g.Name} })
 	b.plan.finish()
@@ -70,12 +88,7 @@ func BuildDelete(ctx context.Context, in DeleteInput) (*Plan, error) {
 
 // deleted plans the end of one group.
 func (b *builder) deleted(name string, r group.Reading) Group {
-	g := Group{
-		Name: name, Sources: []SourceGroup{}, Positions: []Position{}, Delete: true,
-		Target: TargetGroup{
-			Exists: exists(r.Group), Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC(),
-		},
-	}
+	g := Group{Name: name, Sources: []SourceGroup{}, Positions: []Position{}, Delete: true, Target: targetGroup(r)}
 	label := b.in.To.label()
 	switch ob := notCommittable(r, label, label); {
 	case ob != nil:

@@ -185,9 +185,7 @@ func (b *builder) newGroup(name string) Group {
 		g.Target = TargetGroup{Unread: true, Kind: group.Unknown, ReadAt: b.now.UTC()}
 	} else {
 		r := b.target[name]
-		g.Target = TargetGroup{
-			Exists: exists(r.Group), Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC(),
-		}
+		g.Target = targetGroup(r)
 		if ob := notCommittable(r, "the target", b.in.To.label()); ob != nil {
 			refuse(ob.reason, ob.detail, ob.hint)
 		}
@@ -200,9 +198,7 @@ func (b *builder) newGroup(name string) Group {
 			continue
 		}
 		r := b.source[s.from]
-		g.Sources = append(g.Sources, SourceGroup{
-			Name: s.from, Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC(),
-		})
+		g.Sources = append(g.Sources, sourceGroup(s.from, r))
 		if ob := b.sourceObstacle(s.from, r); ob != nil {
 			if ob.reason == ReasonGroupActive && b.in.Accept.ActiveSource {
 				g.Accepted = append(g.Accepted, acceptActive)
@@ -230,6 +226,17 @@ const (
 // no positions and is as good as absent.
 func exists(g group.Group) bool {
 	return g.State != group.Absent && g.State != group.Dead && g.State != ""
+}
+
+// targetGroup and sourceGroup are what a plan says of a group on each side.
+func targetGroup(r group.Reading) TargetGroup {
+	return TargetGroup{
+		Exists: exists(r.Group), Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC(),
+	}
+}
+
+func sourceGroup(name string, r group.Reading) SourceGroup {
+	return SourceGroup{Name: name, Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC()}
 }
 
 // members names clients and hosts, at most 10 of them.

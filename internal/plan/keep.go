@@ -202,31 +202,14 @@ func BuildKeep(ctx context.Context, in KeepInput) (*Plan, error) {
 	if err := b.keepReady(ctx); err != nil {
 		return nil, err
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(in.Groups)))
-	b.event(Event{Stage: "reading groups of the target", Total: len(names)})
-	readings, err := in.To.Read.Read(ctx, names)
+	readings, err := b.readNamed(ctx, in.Groups)
 	if err != nil {
-		return nil, fmt.Errorf("reading groups of %s: %w", in.To.label(), err)
+		return nil, err
 	}
 	if err := b.readKept(ctx, readings); err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		r, ok := readings[name]
-		if !ok {
-			r = absent(name)
-		}
-		if r.At.IsZero() {
-			r.At = b.now
-		}
-		b.plan.Groups = append(b.plan.Groups, b.kept(name, r))
-	}
-	b.nearGroups(ctx, &b.in.To, func(g *Group) []string { return []string{g.Name} })
-	b.plan.finish()
-	if _, err := b.plan.seal(); err != nil {
-		return nil, err
-	}
-	return b.plan, nil
+	return b.oneByOne(ctx, readings, b.kept)
 }
 
 // readKept reads the topics of all positions, and pins them.
@@ -251,12 +234,7 @@ func (b *builder) readKept(ctx context.Context, readings map[string]group.Readin
 
 // kept plans what is committed of one group.
 func (b *builder) kept(name string, r group.Reading) Group {
-	g := Group{
-		Name: name, Sources: []SourceGroup{}, Positions: []Position{},
-		Target: TargetGroup{
-			Exists: exists(r.Group), Kind: r.Group.Kind, State: r.Group.State, Members: members(r.Group), ReadAt: r.At.UTC(),
-		},
-	}
+	g := Group{Name: name, Sources: []SourceGroup{}, Positions: []Position{}, Target: targetGroup(r)}
 	label := b.in.To.label()
 	switch ob := notCommittable(r, label, label); {
 	case ob != nil:
