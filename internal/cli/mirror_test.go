@@ -81,7 +81,8 @@ func TestCheckpointText(t *testing.T) {
 		"4 → 6, from where 1 record would be read again":  {SourceOffset: 4, TargetOffset: 6, Repeats: 1},
 		"4 → 9, from where 2 records would never be read": {SourceOffset: 4, TargetOffset: 9, Skips: 2},
 		"4 → 9": {SourceOffset: 4, TargetOffset: 9, Repeats: -1, Skips: -1},
-		"4 → 7, the same position; the target group stands there": {SourceOffset: 4, TargetOffset: 7, Synced: true},
+		"4 → 7, the same position; the target group stands there":             {SourceOffset: 4, TargetOffset: 7, Synced: true},
+		"4 → 7, the same position; the target group stands at an earlier one": {SourceOffset: 4, TargetOffset: 7, Synced: true, Earlier: true},
 	} {
 		c.Topic = "a.checkpoints.internal"
 		if got := checkpointText(&c); got != "MirrorMaker 2's checkpoint of 0001-01-01T00:00:00Z (a.checkpoints.internal): "+want {

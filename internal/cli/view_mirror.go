@@ -44,7 +44,10 @@ func checkpointText(c *plan.Checkpoint) string {
 	case c.Repeats == 0:
 		text += ", the same position"
 	}
-	if c.Synced {
+	switch {
+	case c.Earlier:
+		text += "; the target group stands at an earlier one"
+	case c.Synced:
 		text += "; the target group stands there"
 	}
 	return text

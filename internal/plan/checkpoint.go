@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -28,9 +29,12 @@ type Checkpoint struct {
 	// when the equal position is not known.
 	Repeats int64 `json:"repeats"`
 	Skips   int64 `json:"skips"`
-	// Synced: the target group stands there: MirrorMaker 2 has written its
-	// positions (sync.group.offsets.enabled).
+	// Synced: the target group stands there, or at an earlier checkpoint:
+	// MirrorMaker 2 has written its positions (sync.group.offsets.enabled), which
+	// it does an interval after the checkpoint.
 	Synced bool `json:"synced,omitempty"`
+	// Earlier: it stands at an earlier checkpoint.
+	Earlier bool `json:"synced_earlier,omitempty"`
 }
 
 // Bounds of the reading of one checkpoints topic: it is read backwards in
@@ -100,8 +104,9 @@ func (b *builder) takeCheckpoints(name string, r *checkpointReader, why error) {
 		})
 	}
 	if b.mirror.found == nil {
-		b.mirror.found = map[checkpointKey]*Checkpoint{}
+		b.mirror.found, b.mirror.seen = map[checkpointKey]*Checkpoint{}, map[checkpointAt]bool{}
 	}
+	maps.Copy(b.mirror.seen, r.seen)
 	for k, c := range r.found {
 		if have := b.mirror.found[k]; c != nil && (have == nil || have.At.Before(c.At)) {
 			b.mirror.found[k] = c
@@ -129,6 +134,14 @@ type checkpointReader struct {
 	// found has the positions that are no longer wanted; nil for one whose
 	// checkpoint was deleted.
 	found map[checkpointKey]*Checkpoint
+	// seen are the target offsets of all checkpoints that were read.
+	seen map[checkpointAt]bool
+}
+
+// checkpointAt is one checkpoint about a position.
+type checkpointAt struct {
+	checkpointKey
+	offset int64
 }
 
 // fetcher is what a checkpoints topic is read through.
@@ -224,13 +237,18 @@ func (r *checkpointReader) take(p topic.Partition, e *batch.Entry, last map[chec
 			Topic: p.Topic, At: time.UnixMilli(e.Timestamp).UTC(), Repeats: -1, Skips: -1,
 			SourceOffset: c.SourceOffset, TargetOffset: c.TargetOffset,
 		}
+		if r.seen == nil {
+			r.seen = map[checkpointAt]bool{}
+		}
+		r.seen[checkpointAt{k, c.TargetOffset}] = true
 	}
 	return nil
 }
 
 // checkpoint sets MirrorMaker 2's own answer beside ours.
 func (b *builder) checkpoint(q *Position, it *item, group string) {
-	found := b.mirror.found[checkpointKey{it.from, it.target}]
+	key := checkpointKey{it.from, it.target}
+	found := b.mirror.found[key]
 	if found == nil || it.have == nil {
 		return
 	}
@@ -238,7 +256,11 @@ func (b *builder) checkpoint(q *Position, it *item, group string) {
 	if q.After != nil {
 		c.Repeats, c.Skips = max(0, q.After.Offset-c.TargetOffset), max(0, c.TargetOffset-q.After.Offset)
 	}
-	c.Synced = group == it.from && q.Before != nil && q.Before.Offset == c.TargetOffset
+	if group == it.from && q.Before != nil {
+		// MirrorMaker 2 commits without a leader epoch (Checkpoint.offsetAndMetadata).
+		c.Earlier = q.Before.Offset != c.TargetOffset && q.Before.LeaderEpoch < 0 && b.mirror.seen[checkpointAt{key, q.Before.Offset}]
+		c.Synced = c.Earlier || q.Before.Offset == c.TargetOffset
+	}
 	q.MirrorMaker = &c
 }
 

@@ -61,8 +61,9 @@ type mirror struct {
 	several map[string][]string
 	// unfit says which offset-syncs topics cannot be used.
 	unfit []Finding
-	// found are its checkpoints of the positions.
+	// found are its checkpoints of the positions, seen all those that were read.
 	found map[checkpointKey]*Checkpoint
+	seen  map[checkpointAt]bool
 }
 
 // findMirror looks for the topics of MirrorMaker 2 on both clusters: offset
