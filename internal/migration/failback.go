@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
@@ -107,5 +108,17 @@ func (e *engine) applyBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if w := verifyWaits(v); len(w) > 0 {
 		return w, nil
 	}
-	return nil, e.reach(ctx, stepBody{Step: FailedBack, Run: rep.Run, Detail: appliedText(rep) + "; " + startText(e.st.sources(), &e.in.From)})
+	return nil, e.reach(ctx, stepBody{Step: FailedBack, Run: rep.Run, Detail: appliedText(rep) + onlyThereText(p) + "; " + startText(e.st.sources(), &e.in.From)})
+}
+
+// onlyThereText says which records have no place on the source, as the plan
+// found: nobody may have been asked who saw it.
+func onlyThereText(p *plan.Plan) string {
+	var b strings.Builder
+	for i := range p.Findings {
+		if f := &p.Findings[i]; f.Reason == plan.ReasonOnlyThere {
+			_, _ = fmt.Fprintf(&b, "; %s, group %q: %s", f.Topic, f.Group, f.Detail)
+		}
+	}
+	return b.String()
 }

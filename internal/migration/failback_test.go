@@ -3,6 +3,7 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +70,9 @@ func TestFailBack(t *testing.T) {
 				own += int(p.OnlyThere.Read.Count + p.OnlyThere.Unread.Count)
 			}
 		}
+	}
+	if last := out.State.Steps[len(out.State.Steps)-1]; !strings.Contains(last.Detail, "2 records stand only on new") {
+		t.Errorf("what has no place on the source is not said: %s", last.Detail)
 	}
 	if own != 2 {
 		t.Errorf("%d records have no place on the source, want 2", own)
