@@ -115,7 +115,7 @@ func (e *engine) rest(ctx context.Context, side *plan.Side, names []string, kind
 	if err != nil {
 		return nil, nil, err
 	}
-	if w := first.busy(kind, side.Name, names, e.leaves); len(w) > 0 {
+	if w := first.busy(kind, side.Name, names, leaves(side)); len(w) > 0 {
 		return nil, w, nil
 	}
 	if d := settle(&e.in, e.spec()); d > 0 {
@@ -128,7 +128,7 @@ func (e *engine) rest(ctx context.Context, side *plan.Side, names []string, kind
 	if err != nil {
 		return nil, nil, err
 	}
-	if w := second.busy(kind, side.Name, names, e.leaves); len(w) > 0 {
+	if w := second.busy(kind, side.Name, names, leaves(side)); len(w) > 0 {
 		return nil, w, nil
 	}
 	if second.sum == first.sum {
@@ -198,7 +198,7 @@ func (e *engine) woken(ctx context.Context) (reason, detail string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves); len(w) > 0 {
+	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), leaves(&e.in.From)); len(w) > 0 {
 		return reasonActive, w[0].Detail, nil
 	}
 	if now.sum != e.st.positions {

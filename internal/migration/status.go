@@ -202,11 +202,11 @@ func (e *engine) lookAtGroups(ctx context.Context, s *Status) {
 		g := &s.Groups[i]
 		if here != nil {
 			a := here.groups[g.Source]
-			g.SourceState, g.Members = a.Group.State, e.members(a)
+			g.SourceState, g.Members = a.Group.State, members(&e.in.From, a)
 		}
 		if there != nil {
 			b := there.groups[g.Target]
-			g.TargetState, g.TargetMembers = b.Group.State, e.members(b)
+			g.TargetState, g.TargetMembers = b.Group.State, members(&e.in.To, b)
 		}
 	}
 	var p *plan.Plan
@@ -229,10 +229,10 @@ func (e *engine) lookAtGroups(ctx context.Context, s *Status) {
 	}
 }
 
-func (e *engine) members(r group.Reading) []Member {
+func members(side *plan.Side, r group.Reading) []Member {
 	out := []Member{}
 	for _, m := range r.Group.Members {
-		out = append(out, Member{ID: m.ID, ClientID: m.ClientID, Host: m.Host, InstanceID: m.InstanceID, LeavesBy: e.leaves(r, m)})
+		out = append(out, Member{ID: m.ID, ClientID: m.ClientID, Host: m.Host, InstanceID: m.InstanceID, LeavesBy: leaves(side)(r, m)})
 	}
 	return out
 }
@@ -362,7 +362,7 @@ func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) 
 		if here == nil {
 			return nil, false, nil
 		}
-		return here.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves), true, nil
+		return here.busy(WaitMembers, e.in.From.Name, e.st.sources(), leaves(&e.in.From)), true, nil
 	case Stopped, Copied:
 		if p == nil {
 			return nil, false, nil
@@ -378,7 +378,7 @@ func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) 
 		if there == nil {
 			return nil, false, nil
 		}
-		return there.busy(WaitTargetMembers, e.in.To.Name, e.st.targets(), e.leaves), true, nil
+		return there.busy(WaitTargetMembers, e.in.To.Name, e.st.targets(), leaves(&e.in.To)), true, nil
 	case Planned, Applied, Verified, Across, Aborting, Aborted, FailedBack:
 	}
 	return nil, true, nil

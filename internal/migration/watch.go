@@ -186,21 +186,24 @@ func ends(ctx context.Context, side *plan.Side, r *reading) (map[topic.Partition
 	return out, nil
 }
 
-// leaves is when a static member leaves at the latest, as far as it is known.
-func (e *engine) leaves(g group.Reading, m group.Member) *time.Time {
-	if m.InstanceID == "" {
-		return nil
+// leaves says when static members of a side's groups leave at the latest, as
+// far as it is known.
+func leaves(side *plan.Side) func(group.Reading, group.Member) *time.Time {
+	return func(g group.Reading, m group.Member) *time.Time {
+		if m.InstanceID == "" {
+			return nil
+		}
+		s, ok := side.Topics.(sessions)
+		if !ok {
+			return nil
+		}
+		d, known := s.LongestSession(g.Group.Kind == group.Consumer)
+		if !known {
+			return nil
+		}
+		at := g.At.Add(d)
+		return &at
 	}
-	s, ok := e.in.From.Topics.(sessions)
-	if !ok {
-		return nil
-	}
-	d, known := s.LongestSession(g.Group.Kind == group.Consumer)
-	if !known {
-		return nil
-	}
-	at := g.At.Add(d)
-	return &at
 }
 
 // sessions is the optional ability of a cluster to say how long a member may
