@@ -2,6 +2,7 @@ package migration
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,20 +85,8 @@ func quoted(names []string) []string {
 	return out
 }
 
-func sorted[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for name := range m {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func sortedParts[V any](m map[topic.Partition]V) []topic.Partition {
-	out := make([]topic.Partition, 0, len(m))
-	for p := range m {
-		out = append(out, p)
-	}
-	slices.SortFunc(out, topic.Compare)
-	return out
+	return slices.SortedFunc(maps.Keys(m), topic.Compare)
 }

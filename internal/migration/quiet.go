@@ -13,7 +13,6 @@ import (
 
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/plan"
-	"github.com/kferry/kferry/internal/topic"
 )
 
 // Reasons of a Return.
@@ -47,12 +46,7 @@ func read(ctx context.Context, side *plan.Side, names []string) (*reading, error
 		if err := errors.Join(g.Err, g.Group.Err); err != nil {
 			return nil, fmt.Errorf("reading group %q of %s: %w", name, side.Name, err)
 		}
-		var parts []topic.Partition
-		for p := range g.Positions {
-			parts = append(parts, p)
-		}
-		slices.SortFunc(parts, topic.Compare)
-		for _, p := range parts {
+		for _, p := range sortedParts(g.Positions) {
 			at := g.Positions[p]
 			// Lengths stand before names and metadata, which may hold anything.
 			_, _ = fmt.Fprintf(h, "%d:%s %d:%s %d %d %d:%s\n", len(name), name, len(p.Topic), p.Topic, p.Partition, at.Offset, len(at.Metadata), at.Metadata)

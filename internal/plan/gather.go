@@ -277,15 +277,6 @@ func (b *builder) readLog(ctx context.Context, ask map[topic.Partition]bool, tim
 	return nil
 }
 
-func sortedPartitions[V any](m map[topic.Partition]V) []topic.Partition {
-	out := make([]topic.Partition, 0, len(m))
-	for p := range m {
-		out = append(out, p)
-	}
-	slices.SortFunc(out, topic.Compare)
-	return out
-}
-
 // translate asks for all positions at once, each partition once.
 func (b *builder) translate(ctx context.Context) error {
 	if b.in.AsGiven {

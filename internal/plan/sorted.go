@@ -4,9 +4,15 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/kferry/kferry/internal/topic"
 )
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+func sortedPartitions[V any](m map[topic.Partition]V) []topic.Partition {
+	return slices.SortedFunc(maps.Keys(m), topic.Compare)
+}
 
 func sortLeft(l []LeftBehind) {
 	slices.SortFunc(l, func(a, b LeftBehind) int {
