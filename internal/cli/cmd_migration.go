@@ -181,21 +181,10 @@ func (o *migrationOptions) migrationCall(f *Factory, verb, name, more string) st
 // completeMigrations completes the first argument with the migrations of the
 // state.
 func completeMigrations(f *Factory) completed {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, noFiles
-		}
-		f.silence()
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
-		defer cancel()
-		state, _ := cmd.Flags().GetString("state") // no such flag: the default
-		b, err := f.bucket(ctx, state)
-		if err != nil {
-			return nil, noFiles
-		}
+	return completeStored(f, func(ctx context.Context, b *store.Bucket) []string {
 		all, err := migration.List(ctx, b)
 		if err != nil {
-			return nil, noFiles
+			return nil
 		}
 		var names []string
 		for _, l := range all {
@@ -205,8 +194,8 @@ func completeMigrations(f *Factory) completed {
 			}
 			names = append(names, cobra.CompletionWithDesc(l.Name, text))
 		}
-		return names, noFiles
-	}
+		return names
+	})
 }
 
 // sidesText is "old (ID) to new (ID)".

@@ -43,29 +43,19 @@ type migrationListJSON struct {
 // migrationEntryJSON is one migration. One that cannot be read has its error
 // and no more.
 type migrationEntryJSON struct {
-	Name    string           `json:"name"`
-	Run     string           `json:"run,omitempty"`
-	Step    migration.Step   `json:"step,omitempty"`
-	Since   *time.Time       `json:"since"`
-	Created *time.Time       `json:"created"`
-	Ended   bool             `json:"ended"`
-	Source  *plan.Cluster    `json:"source"`
-	Target  *plan.Cluster    `json:"target"`
-	Groups  []migration.Pair `json:"groups"`
-	Holder  *holderJSON      `json:"holder"`
-	Error   string           `json:"error,omitempty"`
+	Name    string            `json:"name"`
+	Run     string            `json:"run,omitempty"`
+	Step    migration.Step    `json:"step,omitempty"`
+	Since   *time.Time        `json:"since"`
+	Created *time.Time        `json:"created"`
+	Ended   bool              `json:"ended"`
+	Source  *plan.Cluster     `json:"source"`
+	Target  *plan.Cluster     `json:"target"`
+	Groups  []migration.Pair  `json:"groups"`
+	Holder  *migration.Holder `json:"holder"`
+	Error   string            `json:"error,omitempty"`
 	// absent: a file names it, and it was not created.
 	absent bool
-}
-
-// holderJSON is the process that works on a migration now.
-type holderJSON struct {
-	User  string    `json:"user"`
-	Host  string    `json:"host"`
-	PID   int       `json:"pid"`
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
-	text  string
 }
 
 func runMigrationList(ctx context.Context, f *Factory, state, file, output string) error {
@@ -104,7 +94,7 @@ func runMigrationList(ctx context.Context, f *Factory, state, file, output strin
 		}
 		holder := "-"
 		if m.Holder != nil {
-			holder = m.Holder.text
+			holder = m.Holder.String()
 		}
 		t.row(m.Name, string(m.Step), stamp(*m.Since), clusterName(*m.Source), clusterName(*m.Target), pairsText(m.Groups), holder)
 	}
@@ -145,16 +135,11 @@ func describeMigration(ctx context.Context, b *store.Bucket, l migration.Listed,
 }
 
 // holderOf is who holds a run now, nil when nobody does or it cannot be read.
-func holderOf(ctx context.Context, b *store.Bucket, id string, now time.Time) *holderJSON {
+func holderOf(ctx context.Context, b *store.Bucket, id string, now time.Time) *migration.Holder {
 	r, err := run.Open(ctx, b, id, nil)
 	if err != nil {
 		return nil
 	}
-	s, ok, err := r.LeaseState(ctx)
-	if err != nil || !ok || !s.Held() || !now.Before(s.Until) || s.Holder.Gone() {
-		return nil
-	}
-	return &holderJSON{
-		User: s.Holder.User, Host: s.Holder.Host, PID: s.Holder.PID, Since: s.Since.UTC(), Until: s.Until.UTC(), text: s.Holder.String(),
-	}
+	h, _ := migration.HolderOf(ctx, r, now) // a list goes on without it
+	return h
 }

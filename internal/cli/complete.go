@@ -10,6 +10,7 @@ import (
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/store"
 )
 
 // completionTime bounds live completion: a shell that hangs is worse than one
@@ -82,8 +83,8 @@ func completeTopics(f *Factory) completed {
 	}
 }
 
-// completeRuns completes the first argument with the runs of the state.
-func completeRuns(f *Factory) completed {
+// completeStored completes the first argument with something of the state.
+func completeStored(f *Factory, names func(context.Context, *store.Bucket) []string) completed {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, noFiles
@@ -96,17 +97,24 @@ func completeRuns(f *Factory) completed {
 		if err != nil {
 			return nil, noFiles
 		}
+		return names(ctx, b), noFiles
+	}
+}
+
+// completeRuns completes the first argument with the runs of the state.
+func completeRuns(f *Factory) completed {
+	return completeStored(f, func(ctx context.Context, b *store.Bucket) []string {
 		var ids []string
 		for l, err := range run.List(ctx, b) {
 			if err != nil {
-				return ids, noFiles
+				return ids
 			}
 			if l.Err == nil {
 				ids = append(ids, cobra.CompletionWithDesc(l.ID, l.Info.Command))
 			}
 		}
-		return ids, noFiles
-	}
+		return ids
+	})
 }
 
 // live asks the cluster that the flags name: the source where there are two.

@@ -65,8 +65,7 @@ func standsText(s *migration.Status, now time.Time) string {
 	}
 	switch {
 	case s.Holder != nil:
-		h := s.Holder
-		text += fmt.Sprintf("; held by %s@%s (pid %d) since %s", clean(h.User), clean(h.Host), h.PID, stamp(h.Since))
+		text += fmt.Sprintf("; held by %s since %s", clean(s.Holder.String()), stamp(s.Holder.Since))
 	case st.Ended:
 		text += "; ended"
 	default:
@@ -242,7 +241,7 @@ func statusLine(s *migration.Status) string {
 	st := s.State
 	head := fmt.Sprintf("%s: %s since %s", clean(st.Name), orDash(string(st.Step)), stamp(st.Since))
 	if s.Holder != nil {
-		head += fmt.Sprintf(", held by %s@%s (pid %d)", clean(s.Holder.User), clean(s.Holder.Host), s.Holder.PID)
+		head += ", held by " + clean(s.Holder.String())
 	}
 	parts := []string{head}
 	for i := range s.Unseen {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
 )
@@ -50,6 +51,21 @@ type Holder struct {
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+}
+
+// String is what people need to find the process.
+func (h *Holder) String() string {
+	return run.Who{User: h.User, Host: h.Host, PID: h.PID}.String()
+}
+
+// HolderOf reads who holds the run of a migration now; nil when nobody does,
+// or when the process that did has ended.
+func HolderOf(ctx context.Context, r *run.Run, now time.Time) (*Holder, error) {
+	l, ok, err := r.LeaseState(ctx)
+	if err != nil || !ok || !l.Held() || !now.Before(l.Until) || l.Holder.Gone() {
+		return nil, err
+	}
+	return &Holder{User: l.Holder.User, Host: l.Holder.Host, PID: l.Holder.PID, Since: l.Since.UTC(), Until: l.Until.UTC()}, nil
 }
 
 // GroupStatus is one group on both sides. A state is empty when that side could
@@ -136,12 +152,8 @@ func recorded(ctx context.Context, name string, in Input) (*Status, *engine, err
 		return nil, nil, err
 	}
 	s := &Status{State: st, At: in.Now().UTC(), Groups: []GroupStatus{}, Waiting: eventWaits(st), Unseen: []Unseen{}}
-	l, ok, err := r.LeaseState(ctx)
-	if err != nil {
+	if s.Holder, err = HolderOf(ctx, r, in.Now()); err != nil {
 		return nil, nil, err
-	}
-	if ok && l.Held() && in.Now().Before(l.Until) && !l.Holder.Gone() {
-		s.Holder = &Holder{User: l.Holder.User, Host: l.Holder.Host, PID: l.Holder.PID, Since: l.Since, Until: l.Until}
 	}
 	for _, pair := range st.Groups {
 		s.Groups = append(s.Groups, GroupStatus{
