@@ -71,6 +71,9 @@ func (e *engine) copyAndPlan(ctx context.Context, out *Outcome) ([]Wait, error) 
 		if err := e.reach(ctx, stepBody{Step: Copied, Detail: copiedText(p)}); err != nil || e.in.Until == Copied {
 			return nil, err
 		}
+		if err := e.events(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if refused := append(refusedWaits(p), e.foreignWaits(p)...); len(refused) > 0 {
 		return refused, nil
