@@ -38,9 +38,11 @@ type part struct {
 // and never from the cache, because a cached result says nothing about a broker.
 func parts() []part {
 	under := func(pkg, room string) bool { return pkg == module+room || strings.HasPrefix(pkg, module+room+"/") }
-	// MirrorMaker 2 runs where the stories are, so that both parts on a real Kafka
-	// take about as long.
-	stories := func(pkg string) bool { return under(pkg, "internal/e2e/stories") || under(pkg, "internal/e2e/mm2") }
+	// MirrorMaker 2 and whole migrations run where the stories are, so that both
+	// parts on a real Kafka take about as long.
+	stories := func(pkg string) bool {
+		return under(pkg, "internal/e2e/stories") || under(pkg, "internal/e2e/mm2") || under(pkg, "internal/e2e/migrate")
+	}
 	kafka := func(pkg string) bool {
 		return !stories(pkg) && (under(pkg, "internal/e2e") || under(pkg, "internal/kafkatest"))
 	}

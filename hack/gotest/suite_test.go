@@ -95,7 +95,7 @@ func TestPartsAreDisjointAndComplete(t *testing.T) {
 	t.Parallel()
 	for pkg, want := range map[string]string{
 		"internal/batch": "unit", "cmd/kferry": "unit", "hack/gotest": "unit", "internal/kafkatest": "kafka", "internal/kafkatest/cmd/fetch": "kafka",
-		"internal/e2e/kafka": "kafka", "internal/e2e": "kafka", "internal/e2e/stories": "stories", "internal/e2e/mm2": "stories", "internal/e2e/storiesx": "kafka", "internal/e2ex": "unit",
+		"internal/e2e/kafka": "kafka", "internal/e2e": "kafka", "internal/e2e/stories": "stories", "internal/e2e/mm2": "stories", "internal/e2e/migrate": "stories", "internal/e2e/storiesx": "kafka", "internal/e2ex": "unit",
 	} {
 		var got []string
 		for _, p := range parts() {
