@@ -8,6 +8,7 @@ import (
 
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
+	"github.com/kferry/kferry/internal/topic"
 )
 
 // FailBack takes an application back to the source with what it has read on
@@ -26,7 +27,7 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 				Hint: "kferry migration advance goes on with that",
 			}
 		case s == Moved || s == Resumed || s == Across:
-			if err := e.reach(ctx, stepBody{Step: FailingBack}); err != nil {
+			if err := e.beginBack(ctx); err != nil {
 				return nil, err
 			}
 		case s.ordinal() >= 0:
@@ -52,12 +53,16 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 // planBack waits until the application is at rest on the target, and plans the
 // way back.
 func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
-	if _, waiting, err := e.rest(ctx, &e.in.To, e.st.targets(), WaitTargetMembers); err != nil || len(waiting) > 0 {
+	there, waiting, err := e.rest(ctx, &e.in.To, e.st.targets(), WaitTargetMembers)
+	if err != nil || len(waiting) > 0 {
 		return waiting, err
 	}
 	forward, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
 	if err != nil {
 		return nil, err
+	}
+	if fallen := e.fallen(forward, there); len(fallen) > 0 {
+		return fallen, nil
 	}
 	p, err := plan.BuildBack(ctx, plan.BackInput{
 		From: e.in.To, To: e.in.From, Forward: forward, Accept: accept(e.spec()), Settle: -1,
@@ -74,6 +79,73 @@ func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return refused, nil
 	}
 	return nil, e.attach(ctx, entryBack, "back", e.st.backs, p)
+}
+
+// beginBack notes where the groups stand on the target while the application is
+// still there: from then on they must not fall.
+func (e *engine) beginBack(ctx context.Context) error {
+	there, err := read(ctx, &e.in.To, e.st.targets())
+	if err != nil {
+		return err
+	}
+	b := stepBody{Step: FailingBack}
+	for _, name := range e.st.targets() {
+		for _, tp := range sortedParts(there.groups[name].Positions) {
+			b.Stood = append(b.Stood, stood{Group: name, Topic: tp.Topic, Partition: tp.Partition, Offset: there.groups[name].Positions[tp].Offset})
+		}
+	}
+	return e.reach(ctx, b)
+}
+
+// fallen are positions on the target that stand before where they have been:
+// something has put them back, MirrorMaker 2's group sync or a reset, and what
+// was read from there on cannot be known any more.
+func (e *engine) fallen(forward *plan.Plan, there *reading) []Wait {
+	if accept(e.spec()).Repeats {
+		return nil
+	}
+	type place struct {
+		group string
+		tp    topic.Partition
+	}
+	least, order := map[place]int64{}, []place{}
+	note := func(group string, tp topic.Partition, offset int64) {
+		p := place{group, tp}
+		if _, ok := least[p]; !ok {
+			order = append(order, p)
+		}
+		least[p] = max(least[p], offset)
+	}
+	for i := range forward.Groups {
+		g := &forward.Groups[i]
+		for j := range g.Positions {
+			if pos := &g.Positions[j]; pos.After != nil && g.Applicable() {
+				note(g.Name, pos.Target(), pos.After.Offset)
+			}
+		}
+	}
+	for _, s := range e.st.stood {
+		note(s.Group, topic.Partition{Topic: s.Topic, Partition: s.Partition}, s.Offset)
+	}
+	var out []Wait
+	for _, p := range order {
+		r, ok := there.groups[p.group]
+		if !ok {
+			continue
+		}
+		if at, ok := r.Positions[p.tp]; !ok || at.Offset < least[p] {
+			now := "has no position there any more"
+			if ok {
+				now = fmt.Sprintf("stands at %d now", at.Offset)
+			}
+			out = append(out, Wait{
+				Kind: WaitPlan, Group: p.group, Topic: p.tp.Topic,
+				Detail: fmt.Sprintf("group %q stood at %d of %s on %s and %s: something has put it back, and what it has read is not known", p.group, least[p], p.tp, e.in.To.Name, now),
+				Remedy: "see what writes there (MirrorMaker 2 with sync.group.offsets.enabled, a reset) and end it; put the group where it stood with kferry offset apply, and fail back again",
+			})
+		}
+	}
+	return out
 }
 
 // applyBack commits the way back, looks at it once more, and ends it.

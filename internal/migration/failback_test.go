@@ -135,3 +135,38 @@ func TestFailBackKilledAnywhere(t *testing.T) {
 		})
 	}
 }
+
+// TestPutBackOnTheTarget: a group that something has put back there, as
+// MirrorMaker 2's group sync does when it is empty, has read more than its
+// position says.
+func TestPutBackOnTheTarget(t *testing.T) {
+	t.Parallel()
+	for name, offset := range map[string]int64{"before the move": 5, "after it": 8} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.acrossAndOn()
+			leave := w.target.join("orders-app", "orders")
+			out, err := FailBack(t.Context(), "app", w.input(&killtest.Killer{}))
+			if err != nil || len(out.Waiting) != 1 || out.Waiting[0].Kind != WaitTargetMembers {
+				t.Fatal(out, err)
+			}
+			leave()
+			w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): offset})
+			before := w.source.positions("orders-app")
+			out, err = FailBack(t.Context(), "app", w.input(&killtest.Killer{}))
+			if err != nil || len(out.Waiting) != 1 || out.Waiting[0].Kind != WaitPlan || out.Waiting[0].Group != "orders-app" {
+				t.Fatalf("%+v %v", out, err)
+			}
+			if diff := cmp.Diff(before, w.source.positions("orders-app")); diff != "" {
+				t.Errorf("positions on the source (-want +got):\n%s", diff)
+			}
+			w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 10})
+			out, err = FailBack(t.Context(), "app", w.input(&killtest.Killer{}))
+			if err != nil || out.State.Step != FailedBack {
+				t.Fatalf("%+v %v", out, err)
+			}
+			w.wantSource(wantedBack)
+		})
+	}
+}

@@ -45,6 +45,16 @@ type stepBody struct {
 	// Positions is the checksum of what the groups had committed, with Stopped
 	// (on the source) and FailingBack (on the target).
 	Positions string `json:"positions,omitempty"`
+	// Stood is where the groups stood on the target, with FailingBack.
+	Stood []stood `json:"stood,omitempty"`
+}
+
+// stood is where a group stood on the target when its way back began.
+type stood struct {
+	Group     string `json:"group"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
 }
 
 // planBody names a plan that was attached.
@@ -161,6 +171,9 @@ func (s *State) reach(b *stepBody, e *run.Entry) {
 	}
 	if b.Positions != "" {
 		s.positions = b.Positions
+	}
+	if b.Stood != nil {
+		s.stood = b.Stood
 	}
 }
 

@@ -235,7 +235,9 @@ type State struct {
 	seq, visit int64
 	positions  string
 	// returning is a way back to an earlier step that has been begun.
-	returning    *Return
+	returning *Return
+	// stood is where the groups stood on the target when the way back began.
+	stood        []stood
 	plans, backs int
 	kept         time.Time
 	events       map[eventKey]int
