@@ -26,8 +26,8 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 				Op: "failing back", Name: name, Err: fmt.Errorf("it is on its way back from %s to %s", s, e.st.returning.To),
 				Hint: "kferry migration advance goes on with that",
 			}
-		case s == Moved || s == Resumed || s == Across:
-			if err := e.beginBack(ctx); err != nil {
+		case s == Moved || s == Resumed || s == Across || e.begun(ctx):
+			if err := e.reach(ctx, stepBody{Step: FailingBack}); err != nil {
 				return nil, err
 			}
 		case s.ordinal() >= 0:
@@ -48,6 +48,16 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 			return e.applyBack
 		})
 	})
+}
+
+// begun reports whether the application was seen to have begun on the target
+// before it was told to: then nothing can be undone any more, and this is the
+// way back.
+func (e *engine) begun(ctx context.Context) bool {
+	if !e.st.Step.Reached(Applied) {
+		return false
+	}
+	return errors.Is(e.mayAbort(ctx), ErrInUse)
 }
 
 // planBack waits until the application is at rest on the target, and plans the

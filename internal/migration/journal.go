@@ -45,16 +45,8 @@ type stepBody struct {
 	// Positions is the checksum of what the groups had committed, with Stopped
 	// (on the source) and FailingBack (on the target).
 	Positions string `json:"positions,omitempty"`
-	// Stood is where the groups stood on the target, with FailingBack.
-	Stood []stood `json:"stood,omitempty"`
-}
-
-// stood is where a group stood on the target when its way back began.
-type stood struct {
-	Group     string `json:"group"`
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"`
+	// Committed are these positions, with Stopped: group, TOPIC/PARTITION, offset.
+	Committed map[string]map[string]int64 `json:"committed,omitempty"`
 }
 
 // planBody names a plan that was attached.
@@ -80,6 +72,10 @@ type resumedBody struct {
 // stayedBody is why a migration did not go back.
 type stayedBody struct {
 	Detail string `json:"detail"`
+	// Positions and Committed are those of the source that was left as it is: it
+	// is not said of the same ones again.
+	Positions string                      `json:"positions,omitempty"`
+	Committed map[string]map[string]int64 `json:"committed,omitempty"`
 }
 
 // runBody names a run of its own.
@@ -119,7 +115,13 @@ func (s *State) fold(e *run.Entry) error {
 			s.goBack(b, e)
 		}
 	case entryStayed:
-		s.returning = nil
+		var b stayedBody
+		if err := read(&b); err != nil {
+			return err
+		}
+		if s.returning = nil; b.Positions != "" {
+			s.positions, s.committed = b.Positions, b.Committed
+		}
 	case entryPlan, entryBack:
 		var b planBody
 		if err := read(&b); err != nil {
@@ -170,7 +172,7 @@ func (s *State) reach(b *stepBody, e *run.Entry) {
 		s.BackRun = b.Run
 	}
 	if b.Positions != "" {
-		s.positions = b.Positions
+		s.positions, s.committed = b.Positions, b.Committed
 	}
 	if b.Stood != nil {
 		s.stood = b.Stood

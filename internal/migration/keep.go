@@ -31,7 +31,7 @@ func (e *engine) keep(ctx context.Context) error {
 		return nil
 	}
 	reason, _, err := e.woken(ctx)
-	if err != nil || reason != "" {
+	if err != nil || reason != "" && reason != reasonForgot {
 		return err
 	}
 	asked := time.Duration(e.spec().KeepOffsets)

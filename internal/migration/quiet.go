@@ -20,6 +20,9 @@ const (
 	reasonActive = "source-active"
 	reasonMoved  = "source-moved"
 	reasonStale  = "stale"
+	reasonTarget = "target-moved"
+	// reasonForgot is none: nobody is at work, and positions are gone.
+	reasonForgot = "source-forgot"
 )
 
 // reading is what some groups of one side looked like at one time.
@@ -186,17 +189,26 @@ func changes(a, b *reading, names []string) string {
 }
 
 // woken says how the groups on the source are not at rest any more as they
-// were when they were stopped; reason is "" when they are.
+// were when they were stopped; reason is "" when they are, and reasonForgot when
+// positions are gone and nobody is at work.
 func (e *engine) woken(ctx context.Context) (reason, detail string, err error) {
-	now, err := read(ctx, &e.in.From, e.st.sources())
-	if err != nil {
-		return "", "", err
+	reason, detail, _, err = e.wokenBy(ctx)
+	return reason, detail, err
+}
+
+// wokenBy is woken with what was read.
+func (e *engine) wokenBy(ctx context.Context) (reason, detail string, now *reading, err error) {
+	if now, err = read(ctx, &e.in.From, e.st.sources()); err != nil {
+		return "", "", nil, err
 	}
-	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), leaves(&e.in.From)); len(w) > 0 {
-		return reasonActive, w[0].Detail, nil
+	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves); len(w) > 0 {
+		return reasonActive, w[0].Detail, now, nil
 	}
-	if now.sum != e.st.positions {
-		return reasonMoved, "positions on " + e.in.From.Name + " are not those that were final: somebody has committed since", nil
+	if now.sum == e.st.positions {
+		return "", "", now, nil
 	}
-	return "", "", nil
+	if lost, only := e.st.forgotten(now.groups); only {
+		return reasonForgot, forgotText(e.in.From.Name, lost), now, nil
+	}
+	return reasonMoved, "positions on " + e.in.From.Name + " are not those that were final: somebody has committed since", now, nil
 }

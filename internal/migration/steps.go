@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kferry/kferry/api"
+	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/store"
@@ -21,8 +22,11 @@ func (e *engine) stop(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	if err != nil || len(waiting) > 0 {
 		return waiting, err
 	}
+	if lost, _ := e.st.forgotten(r.groups); len(lost) > 0 {
+		return []Wait{e.forgotWait(forgotText(e.in.From.Name, lost))}, nil
+	}
 	return nil, e.reach(ctx, stepBody{
-		Step: Stopped, Positions: r.sum,
+		Step: Stopped, Positions: r.sum, Committed: r.committed(),
 		Detail: fmt.Sprintf("%s empty on %s, %s final", count(len(e.st.sources()), "group is", "groups are"), e.in.From.Name, count(r.count, "position is", "positions are")),
 	})
 }
@@ -33,16 +37,27 @@ func (e *engine) back(ctx context.Context, r Return) error {
 	return e.put(ctx, entryReturn, r)
 }
 
+// atRest looks whether the source is as it was when the groups were stopped,
+// before anything was written on the target. gone: it is not, and the migration
+// has gone back to where the application is to be stopped.
+func (e *engine) atRest(ctx context.Context) (waiting []Wait, gone bool, err error) {
+	reason, detail, err := e.woken(ctx)
+	switch {
+	case err != nil || reason == "":
+		return nil, false, err
+	case reason == reasonForgot:
+		return []Wait{e.forgotWait(detail)}, false, nil
+	}
+	return nil, true, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+}
+
 // errWoken ends a wait for the copy when the application is back on the source.
 var errWoken = errors.New("the application is back on the source")
 
 // copyAndPlan waits for the copy and makes the plan.
 func (e *engine) copyAndPlan(ctx context.Context, out *Outcome) ([]Wait, error) {
-	if reason, detail, err := e.woken(ctx); err != nil || reason != "" {
-		if err != nil {
-			return nil, err
-		}
-		return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+	if waiting, gone, err := e.atRest(ctx); err != nil || gone || len(waiting) > 0 {
+		return waiting, err
 	}
 	in, err := planInput(&e.in, e.spec(), e.st.Groups)
 	if err != nil {
@@ -58,17 +73,17 @@ func (e *engine) copyAndPlan(ctx context.Context, out *Outcome) ([]Wait, error) 
 	}
 	out.Plan = p
 	// The plan has read the positions anew.
-	if reason, detail, err := e.woken(ctx); err != nil || reason != "" {
-		if err != nil {
-			return nil, err
-		}
-		return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+	if waiting, gone, err := e.atRest(ctx); err != nil || gone || len(waiting) > 0 {
+		return waiting, err
 	}
 	if held := heldWaits(p, look); len(held) > 0 {
 		return held, nil
 	}
 	if e.st.Step == Stopped {
-		if err := e.reach(ctx, stepBody{Step: Copied, Detail: copiedText(p)}); err != nil || e.in.Until == Copied {
+		if err := e.reach(ctx, stepBody{Step: Copied, Detail: copiedText(p)}); err != nil {
+			return nil, err
+		}
+		if err := e.events(ctx); err != nil || e.in.Until == Copied {
 			return nil, err
 		}
 		if err := e.events(ctx); err != nil {
@@ -106,7 +121,7 @@ func (e *engine) await(ctx context.Context, in plan.Input) (*plan.Plan, *plan.Lo
 			last = l
 			e.tell(nil, l)
 			reason, detail, err := e.woken(ctx)
-			if err != nil || reason == "" {
+			if err != nil || reason == "" || reason == reasonForgot {
 				return // what cannot be read now is read before anything is done
 			}
 			journal = e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
@@ -257,12 +272,8 @@ func (e *engine) apply(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return nil, err
 	}
 	if len(begun) == 0 {
-		reason, detail, err := e.woken(ctx)
-		switch {
-		case err != nil:
-			return nil, err
-		case reason != "":
-			return nil, e.back(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
+		if waiting, gone, err := e.atRest(ctx); err != nil || gone || len(waiting) > 0 {
+			return waiting, err
 		}
 		if e.in.Confirm != nil {
 			if err := e.in.Confirm(ctx, p); err != nil {
@@ -341,6 +352,9 @@ func (e *engine) undo(ctx context.Context, rep *plan.Report, cause error, u undo
 		return nil, err
 	}
 	// Members of the target group are a reason of the same name.
+	if awake == reasonForgot {
+		return nil, e.retreat(ctx, Return{To: to, Reason: reason, Detail: detail})
+	}
 	if awake != "" || reason == string(plan.ReasonSourceMoved) || reason == string(plan.ReasonNotSettled) {
 		to = u.unsettled
 	}
@@ -370,11 +384,23 @@ func (e *engine) rollBack(ctx context.Context, side *plan.Side, digest string) (
 	if err != nil {
 		return "", err
 	}
-	var left []string
+	var left, open []string
 	for i := range rep.Groups {
-		if g := &rep.Groups[i]; g.Result != plan.RolledBack && g.Result != plan.Unchanged && g.Result != plan.AlreadyApplied {
+		switch g := &rep.Groups[i]; g.Result { //nolint:exhaustive // all others were not taken back
+		case plan.RolledBack, plan.Unchanged, plan.AlreadyApplied:
+		case plan.Failed, plan.NotTried, plan.TakenBack:
+			open = append(open, aboutGroup(g.Name, g.Detail))
+		default:
+			if errors.Is(g.Err, group.ErrAuth) || g.Reason == plan.ReasonNotTaken {
+				open = append(open, aboutGroup(g.Name, g.Detail))
+				continue
+			}
 			left = append(left, aboutGroup(g.Name, g.Detail))
 		}
+	}
+	if len(open) > 0 {
+		// Nobody is in the way: it is tried again.
+		return rep.Run, fmt.Errorf("taking back run %s: %s", ids[len(ids)-1], strings.Join(open, "; "))
 	}
 	if len(left) > 0 {
 		return rep.Run, fmt.Errorf("taking back run %s: %w: %s", ids[len(ids)-1], ErrInUse, strings.Join(left, "; "))
@@ -460,6 +486,9 @@ func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	case e.st.Step != Verified:
 		return nil, nil // what was there was taken back
 	}
+	if waiting, err := e.stillThere(ctx); err != nil || len(waiting) > 0 || e.st.Step != Verified {
+		return waiting, err
+	}
 	text := e.startText()
 	unkept, err := e.tryToKeep(ctx)
 	if err != nil {
@@ -469,6 +498,37 @@ func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
 		text += "; " + unkept.Detail
 	}
 	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: text})
+}
+
+// stillThere looks whether the groups on the target are where they were put, or
+// further, right before the application is to be started there: what was
+// verified days ago may have expired since. What is not there is put there anew,
+// unless somebody else is at work in it.
+func (e *engine) stillThere(ctx context.Context) ([]Wait, error) {
+	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
+	if err != nil {
+		return nil, err
+	}
+	there, err := read(ctx, &e.in.To, e.st.targets())
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range e.st.targets() {
+		a := arrival(p.Group(name), there.groups[name], nil)
+		if a.behind == "" {
+			continue
+		}
+		detail := fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.behind)
+		err := e.retreat(ctx, Return{To: Stopped, Reason: reasonTarget, Detail: detail})
+		if errors.Is(err, ErrInUse) {
+			return []Wait{{
+				Kind: WaitVerify, Group: name, Detail: detail,
+				Remedy: "do not start the application there; somebody else commits in the groups of " + e.in.To.Name + ": kferry verify shows where; kferry migration fail-back moves the application back with what it has read there, or abort undoes it when nobody has begun",
+			}}, nil
+		}
+		return nil, err
+	}
+	return nil, nil
 }
 
 func (e *engine) startText() string { return startText(e.st.targets(), &e.in.To) }

@@ -234,6 +234,9 @@ type State struct {
 	// and where in Events each event is.
 	seq, visit int64
 	positions  string
+	// committed are the positions of that checksum, also once the application is
+	// to be stopped anew: group, partition, offset.
+	committed map[string]map[string]int64
 	// returning is a way back to an earlier step that has been begun.
 	returning *Return
 	// stood is where the groups stood on the target when the way back began.

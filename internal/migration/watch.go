@@ -48,7 +48,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 		case a.behind != "":
 			waiting = append(waiting, Wait{
 				Kind: WaitVerify, Group: name, Detail: a.behind,
-				Remedy: "something else has put the group back; kferry verify shows it, and whether MirrorMaker 2 writes positions (sync.group.offsets.enabled)",
+				Remedy: "its positions have expired there, or something else has put the group back, such as MirrorMaker 2 (sync.group.offsets.enabled): kferry verify shows which; kferry migration abort undoes the rest while nobody reads there, and it can be created again",
 			})
 		case a.here():
 			if err := e.put(ctx, entryResumed, resumedBody{Group: name, Detail: a.detail}); err != nil {
@@ -83,22 +83,32 @@ func (e *engine) arrive(ctx context.Context, waiting []Wait) ([]Wait, error) {
 // nobody has begun on the target its positions there are taken back, and the
 // migration waits for it to stop once more; after that it can only be said.
 func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
-	reason, detail, err := e.woken(ctx)
-	if err != nil || reason == "" {
-		return nil, err
+	reason, detail, now, err := e.wokenBy(ctx)
+	if err != nil || reason == "" || reason == reasonForgot {
+		return nil, err // what was moved is not lost with where it came from
 	}
 	both := &Wait{
 		Kind: WaitBoth, Detail: "the application is on both sides: " + detail,
 		Remedy: "stop it on " + e.in.From.Name + "; what it reads there, it or its other half reads again on " + e.in.To.Name,
 	}
 	if live {
-		return both, nil
+		return both, e.leave(ctx, reason, detail, now)
 	}
 	err = e.retreat(ctx, Return{To: Stopping, Reason: reason, Detail: detail})
 	if errors.Is(err, ErrInUse) {
-		return both, nil // it began there just now
+		return both, e.leave(ctx, reason, detail, now) // it began there just now
 	}
 	return nil, err
+}
+
+// leave journals that positions which moved on the source are left as they are,
+// so that an application that has stopped there again holds nothing up for ever.
+// While it has members there it is said each time.
+func (e *engine) leave(ctx context.Context, reason, detail string, now *reading) error {
+	if reason != reasonMoved {
+		return nil
+	}
+	return e.put(ctx, entryStayed, stayedBody{Detail: detail, Positions: now.sum, Committed: now.committed()})
 }
 
 // arrived is how far one group has come on the target.
@@ -120,13 +130,13 @@ func (a *arrived) here() bool { return a.committed || a.members > 0 && a.nothing
 // arrival compares a group of the target with its plan.
 func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) arrived {
 	a := arrived{members: len(now.Group.Members), nothing: true}
-	planned := map[topic.Partition]bool{}
+	planned, topics := map[topic.Partition]bool{}, map[string]bool{}
 	lag := int64(0)
 	if g != nil {
 		for i := range g.Positions {
 			pos := &g.Positions[i]
 			tp := pos.Target()
-			planned[tp] = true
+			planned[tp], topics[tp.Topic] = true, true
 			if pos.After == nil {
 				continue
 			}
@@ -145,8 +155,9 @@ func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) a
 			}
 		}
 	}
+	// What it has on topics that were not moved it may have had before.
 	for tp := range now.Positions {
-		if !planned[tp] {
+		if topics[tp.Topic] && !planned[tp] {
 			a.committed = true
 		}
 	}
