@@ -22,6 +22,8 @@ type advanceOptions struct {
 	until    choice
 	wait     waitLimit
 	interval time.Duration
+	// accepted are words of api.Accept for the way back.
+	accepted []string
 }
 
 func (o *advanceOptions) addWait(cmd *cobra.Command, usage string) {
@@ -109,6 +111,7 @@ func (o *advanceOptions) call(ctx context.Context, f *Factory, m *opened, do act
 	defer live.end()
 	in.Progress = live.show
 	in.Until = migration.Step(o.until.value)
+	in.Accept = o.accepted
 	in.Wait, in.Limit, in.Interval = o.wait.given, o.wait.limit, o.interval
 	if !o.write.yes {
 		// The first interrupt ends a question at once: nothing was begun.
@@ -262,7 +265,10 @@ func standText(out *migration.Outcome, err error) string {
 	if st.Step == migration.FailingBack {
 		written = st.Source
 	}
+	to, takingBack := st.TakingBack()
 	switch s := st.Step; {
+	case takingBack:
+		return text + fmt.Sprintf("; what it had committed on %s is being taken back, to return to %s: do not start the application there", clusterText(written), to)
 	case out.Apply != nil && out.Apply.Run != "" && !st.Step.Reached(migration.Applied):
 		return text + "; " + doneSoFar(out.Apply) + "; run " + out.Apply.Run
 	case st.Plan == "" && migration.Planned.Reached(s) && slices.ContainsFunc(st.Returns, func(r migration.Return) bool { return r.Rollback != "" }):

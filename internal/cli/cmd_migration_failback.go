@@ -10,6 +10,7 @@ import (
 
 func newMigrationFailBackCmd(f *Factory) *cobra.Command {
 	o := &advanceOptions{}
+	var accept acceptFlags
 	cmd := &cobra.Command{
 		Use:   "fail-back NAME",
 		Short: "Move an application back, with what it has read on the target",
@@ -24,10 +25,13 @@ func newMigrationFailBackCmd(f *Factory) *cobra.Command {
 			if err := o.check(cmd); err != nil {
 				return err
 			}
+			o.accepted = accept.words()
 			return runMigrationFailBack(cmd.Context(), f, o, args[0])
 		},
 	}
 	o.add(f, cmd, true)
+	accept.addMoving(cmd.Flags())
+	accept.addRewind(cmd.Flags(), "source")
 	o.addWait(cmd, "go on looking while the application still runs on the target, for at most `TIME`; without one as the migration says")
 	return cmd
 }

@@ -55,7 +55,7 @@ func (o *migrationFlags) add(f *Factory, cmd *cobra.Command) {
 	o.evidence.add(cmd)
 	o.mirror.add(f, cmd)
 	o.accept.addMoving(fs)
-	fs.BoolVar(&o.accept.Rewind, "accept-rewind", false, "let a group go back behind the position that it has on the target")
+	o.accept.addRewind(fs, "target")
 	fs.BoolVar(&o.overwrite, "accept-overwrite", false, "replace positions that the group has on the target already and that this migration did not put there")
 	o.settle.add(fs)
 	fs.DurationVar(&o.interval, "interval", migration.DefaultInterval, "time between two looks while something is waited for")

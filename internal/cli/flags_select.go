@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/translate"
@@ -103,8 +104,30 @@ type acceptFlags struct{ plan.Accept }
 
 func (a *acceptFlags) add(fs *pflag.FlagSet) {
 	a.addMoving(fs)
-	fs.BoolVar(&a.Rewind, "accept-rewind", false, "let a group go back behind the position that it has on the target")
+	a.addRewind(fs, "target")
 	fs.BoolVar(&a.ActiveSource, "accept-active-source", false, "go on while the group still reads on the source: its positions still move")
+}
+
+func (a *acceptFlags) addRewind(fs *pflag.FlagSet, side string) {
+	fs.BoolVar(&a.Rewind, "accept-rewind", false, "let a group go back behind the position that it has on the "+side)
+}
+
+// words are the overrides as a migration has them.
+func (a *acceptFlags) words() (out []string) {
+	for _, w := range []struct {
+		word  string
+		given bool
+	}{
+		{api.AcceptRepeats, a.Repeats},
+		{api.AcceptLoss, a.Loss},
+		{api.AcceptRewind, a.Rewind},
+		{api.AcceptPartialGroup, a.PartialGroup},
+	} {
+		if w.given {
+			out = append(out, w.word)
+		}
+	}
+	return out
 }
 
 func (a *acceptFlags) addMoving(fs *pflag.FlagSet) {

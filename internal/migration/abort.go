@@ -39,15 +39,20 @@ func (e *engine) inUse(err error) error {
 
 // mayAbort refuses when the application has begun on the target.
 func (e *engine) mayAbort(ctx context.Context) error {
+	if !e.st.Step.Reached(Applied) {
+		return nil // the rollback itself looks at what an unfinished apply has written
+	}
+	return e.unused(ctx)
+}
+
+// unused is an error when the application is on the target.
+func (e *engine) unused(ctx context.Context) error {
 	if e.st.Plan == "" {
 		return nil
 	}
 	p, err := e.attached(ctx, e.st.Plan, e.st.PlanDigest)
 	if err != nil {
 		return err
-	}
-	if !e.st.Step.Reached(Applied) {
-		return nil // the rollback itself looks at what an unfinished apply has written
 	}
 	there, err := read(ctx, &e.in.To, e.st.targets())
 	if err != nil {
@@ -72,7 +77,7 @@ func (e *engine) mayAbort(ctx context.Context) error {
 func (e *engine) abort(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	undone, err := e.rollBack(ctx, &e.in.To, e.st.PlanDigest)
 	if errors.Is(err, ErrInUse) {
-		return []Wait{{Kind: WaitApply, Detail: err.Error(), Remedy: "what could be taken back is; stop who is there and abort again, or leave it"}}, nil
+		return []Wait{{Kind: WaitApply, Detail: err.Error(), Remedy: "what could be taken back is; stop who is there and abort again; where the application has committed on " + e.in.To.Name + ", kferry migration fail-back moves it back with what it has read; what nobody wants any more kferry group delete removes there"}}, nil
 	}
 	if err != nil {
 		return nil, err

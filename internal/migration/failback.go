@@ -51,13 +51,13 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 }
 
 // begun reports whether the application was seen to have begun on the target
-// before it was told to: then nothing can be undone any more, and this is the
-// way back.
+// before it was told to, or before everything was undone: this is the way back
+// then.
 func (e *engine) begun(ctx context.Context) bool {
-	if !e.st.Step.Reached(Applied) {
+	if !e.st.Step.Reached(Applied) && e.st.Step != Aborting {
 		return false
 	}
-	return errors.Is(e.mayAbort(ctx), ErrInUse)
+	return errors.Is(e.unused(ctx), ErrInUse)
 }
 
 // planBack waits until the application is at rest on the target, and plans the
@@ -75,7 +75,7 @@ func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return fallen, nil
 	}
 	p, err := plan.BuildBack(ctx, plan.BackInput{
-		From: e.in.To, To: e.in.From, Forward: forward, Accept: accept(e.spec()), Settle: -1,
+		From: e.in.To, To: e.in.From, Forward: forward, Accept: acceptBack(&e.in, e.spec()), Settle: -1,
 		Tool: e.in.Tool, Asked: []string{"migration fail-back " + e.st.Name}, Now: e.in.Now, Progress: e.planProgress,
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kferry/kferry/api"
@@ -160,7 +161,7 @@ func advanceOne(ctx context.Context, name string, until Step, f *api.Fleet, in F
 	}
 	entry.Step = st.Step
 	switch {
-	case st.Step.Reached(until):
+	case st.Step.Reached(until) && st.settled():
 		entry.Result = FleetThere
 		return entry, st.reachedAt(until), nil
 	case st.Step.ordinal() < 0:
@@ -193,6 +194,30 @@ func advanceOne(ctx context.Context, name string, until Step, f *api.Fleet, in F
 	}
 	entry.Result = FleetDone
 	return entry, st.reachedAt(until), nil
+}
+
+// settled reports whether nothing is left to do at the step: no way back to an
+// earlier one is under way, and its events were called.
+func (s *State) settled() bool {
+	for i := range s.Spec.Events {
+		ev := &s.Spec.Events[i]
+		if !slices.Contains(ev.On, string(s.Step)) && !slices.Contains(ev.On, api.EveryStep) {
+			continue
+		}
+		if went, called := s.outcome(i); !called || went.State != eventDone && went.State != eventPassed {
+			return false
+		}
+	}
+	return s.returning == nil
+}
+
+// TakingBack reports whether the positions that were committed are being taken
+// back, to return to the step.
+func (s *State) TakingBack() (to Step, ok bool) {
+	if s.returning == nil {
+		return "", false
+	}
+	return s.returning.To, true
 }
 
 // reachedAt is when the migration came to a step, or beyond it, last.

@@ -240,3 +240,73 @@ func TestOtherTopicsOnTheTarget(t *testing.T) {
 	}
 	w.wantTarget(map[string]map[topic.Partition]int64{"orders-app": {part("other", 0): 0}, "payments-app": nil})
 }
+
+// TestOverridesOfTheWayBack: what stands in the way back is not known when a
+// migration is created.
+func TestOverridesOfTheWayBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create()
+	w.advance()
+	w.write(part("orders", 0), 10, 14)
+	w.copy(part("orders", 0), 12, 14) // and what is before them later
+	w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 15})
+	w.copy(part("orders", 0), 10, 12)
+	in := w.input(&killtest.Killer{})
+	out, err := FailBack(t.Context(), "app", in)
+	if err != nil || out.State.Step != FailingBack || len(out.Waiting) != 1 || out.Waiting[0].Kind != WaitPlan {
+		t.Fatalf("%v %+v", err, out)
+	}
+	in.Accept = []string{api.AcceptRepeats}
+	if out, err = FailBack(t.Context(), "app", in); err != nil || out.State.Step != FailedBack {
+		t.Fatalf("%v %+v", err, out)
+	}
+	w.wantSource(map[string]map[topic.Partition]int64{
+		"orders-app": {part("orders", 0): 10, part("orders", 1): 10}, "payments-app": {part("payments", 0): 7},
+	})
+}
+
+// TestBegunWhileAborting has the application begin on the target when an abort
+// was cut short: it is left alone, and can be moved back.
+func TestBegunWhileAborting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tried := 0
+	for n := 1; ; n++ {
+		w.again()
+		w.create()
+		w.advance()
+		k := &killtest.Killer{At: n}
+		_, _ = Abort(t.Context(), "app", w.input(k)) // dies
+		if !k.Dead() {
+			break
+		}
+		st, err := Load(t.Context(), w.bucket, "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Step != Aborting || len(w.target.positions("orders-app")) != 2 {
+			continue
+		}
+		tried++
+		w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 9})
+		in := w.input(&killtest.Killer{})
+		if out, err := Abort(t.Context(), "app", in); err != nil || out.State.Step != Aborting || out.Done() {
+			t.Fatalf("killed at %d: %v %+v", n, err, out)
+		}
+		out, err := FailBack(t.Context(), "app", in)
+		if err != nil || out.State.Step != FailedBack {
+			t.Fatalf("killed at %d: %v %+v", n, err, out)
+		}
+		w.wantSource(map[string]map[topic.Partition]int64{
+			"orders-app": {part("orders", 0): 6, part("orders", 1): 10}, "payments-app": {part("payments", 0): 7},
+		})
+		w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 4})
+		if tried == 3 || t.Failed() {
+			break
+		}
+	}
+	if tried == 0 {
+		t.Fatal("never")
+	}
+}

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/kferry/kferry/api"
@@ -41,6 +42,10 @@ type Input struct {
 	// Settle overrides that of the spec and of the config; 0 keeps it, negative
 	// is none.
 	Settle time.Duration
+	// Accept are words of api.Accept beside those of the spec, for FailBack and
+	// LookBack: what stands in the way back is not known when a migration is
+	// created.
+	Accept []string
 	// Confirm is asked before positions are committed, with the plan of it; nil
 	// agrees. Its error ends the call.
 	Confirm func(ctx context.Context, p *plan.Plan) error
@@ -168,6 +173,11 @@ func accept(spec *api.Migration) plan.Accept {
 		}
 	}
 	return a
+}
+
+// acceptBack are the overrides on the way back.
+func acceptBack(in *Input, spec *api.Migration) plan.Accept {
+	return accept(&api.Migration{Accept: slices.Concat(spec.Accept, in.Accept)})
 }
 
 // planInput turns a spec into what package plan takes. Groups, when they are

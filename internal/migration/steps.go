@@ -214,7 +214,11 @@ func refusedWaits(p *plan.Plan) []Wait {
 		if g.Verdict == plan.VerdictApply || g.Verdict == plan.VerdictPartly || g.Verdict == plan.VerdictNothing {
 			continue
 		}
-		out = append(out, Wait{Kind: WaitPlan, Group: g.Name, Detail: g.Detail, Remedy: g.Hint})
+		w := Wait{Kind: WaitPlan, Group: g.Name, Detail: g.Detail, Remedy: g.Hint}
+		if p.Kind == plan.Move && strings.Contains(w.Remedy, "--accept-") {
+			w.Remedy += " (kferry migration abort, and create it again with that)"
+		}
+		out = append(out, w)
 	}
 	return out
 }
