@@ -124,6 +124,17 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 	for {
 		// On the way back to an earlier step nothing of this one is to be done.
 		if e.st.returning == nil {
+			at := e.st.seq
+			waiting, err := e.beforeStart(ctx)
+			switch {
+			case err != nil:
+				return out, err
+			case len(waiting) > 0:
+				out.Waiting = waiting
+				return out, nil
+			case e.st.seq != at && len(e.st.Returns)-returns <= maxReturns:
+				continue // it has gone back
+			}
 			if err := e.events(ctx); err != nil {
 				return out, err
 			}

@@ -198,17 +198,20 @@ func advanceOne(ctx context.Context, name string, until Step, f *api.Fleet, in F
 
 // settled reports whether nothing is left to do at the step: no way back to an
 // earlier one is under way, and its events were called.
-func (s *State) settled() bool {
+func (s *State) settled() bool { return s.returning == nil && !s.due() }
+
+// due reports whether an event of the step is still to be called.
+func (s *State) due() bool {
 	for i := range s.Spec.Events {
 		ev := &s.Spec.Events[i]
 		if !slices.Contains(ev.On, string(s.Step)) && !slices.Contains(ev.On, api.EveryStep) {
 			continue
 		}
 		if went, called := s.outcome(i); !called || went.State != eventDone && went.State != eventPassed {
-			return false
+			return true
 		}
 	}
-	return s.returning == nil
+	return false
 }
 
 // TakingBack reports whether the positions that were committed are being taken

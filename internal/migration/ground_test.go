@@ -310,3 +310,52 @@ func TestBegunWhileAborting(t *testing.T) {
 		t.Fatal("never")
 	}
 }
+
+// TestStartedLate has the event that starts the application on the target fail,
+// and the application go back to the source before it is called again.
+func TestStartedLate(t *testing.T) {
+	t.Parallel()
+	for name, between := range map[string]func(w *world){
+		"committed on the source": func(w *world) {
+			w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 6})
+		},
+		"runs on the source":    func(w *world) { w.source.join("orders-app", "orders") },
+		"expired on the target": func(w *world) { w.target.forget("orders-app") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			failing, bad := true, false
+			in := w.input(&killtest.Killer{})
+			in.Notify = notifier(func(api.Event, []byte) error {
+				if failing {
+					return context.DeadlineExceeded
+				}
+				at, running := w.target.positions("orders-app"), false
+				if all, err := w.source.Groups.Describe(context.Background(), []string{"orders-app"}); err == nil {
+					running = len(all["orders-app"].Members) > 0
+				}
+				want := int64(7)
+				if name == "committed on the source" {
+					want = 9
+				}
+				bad = bad || running || len(at) != 2 || at[part("orders", 0)] != want
+				return nil
+			})
+			c := checked()
+			c.Spec.Events = []api.Event{{On: []string{string(Moved)}, Command: []string{"start"}}}
+			if _, err := Create(t.Context(), in, c); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Advance(t.Context(), "app", in); err == nil {
+				t.Fatal("the event did not fail")
+			}
+			between(w)
+			failing = false
+			out, err := Advance(t.Context(), "app", in)
+			if err != nil || len(out.State.Returns) != 1 || bad {
+				t.Fatalf("%v: started badly: %t, %+v waits for %+v", err, bad, out.State.Returns, out.Waiting)
+			}
+		})
+	}
+}

@@ -504,6 +504,25 @@ func (e *engine) move(ctx context.Context, _ *Outcome) ([]Wait, error) {
 	return nil, e.reach(ctx, stepBody{Step: Moved, Detail: text})
 }
 
+// beforeStart looks at both sides before an event starts the application on the
+// target: the process may have died, or the event have failed, long ago.
+func (e *engine) beforeStart(ctx context.Context) ([]Wait, error) {
+	if e.st.Step != Moved || !e.st.due() {
+		return nil, nil
+	}
+	live := errors.Is(e.unused(ctx), ErrInUse)
+	both, err := e.sourceBack(ctx, live)
+	switch {
+	case err != nil:
+		return nil, err
+	case both != nil:
+		return []Wait{*both}, nil
+	case live || e.st.Step != Moved:
+		return nil, nil
+	}
+	return e.stillThere(ctx)
+}
+
 // stillThere looks whether the groups on the target are where they were put, or
 // further, right before the application is to be started there: what was
 // verified days ago may have expired since. What is not there is put there anew,
