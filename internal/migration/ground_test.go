@@ -332,7 +332,7 @@ func TestStartedLate(t *testing.T) {
 					return context.DeadlineExceeded
 				}
 				at, running := w.target.positions("orders-app"), false
-				if all, err := w.source.Groups.Describe(context.Background(), []string{"orders-app"}); err == nil {
+				if all, err := w.source.Groups.Describe(t.Context(), []string{"orders-app"}); err == nil {
 					running = len(all["orders-app"].Members) > 0
 				}
 				want := int64(7)

@@ -115,13 +115,7 @@ func (s *State) fold(e *run.Entry) error {
 			s.goBack(b, e)
 		}
 	case entryStayed:
-		var b stayedBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		if s.returning = nil; b.Positions != "" {
-			s.positions, s.committed = b.Positions, b.Committed
-		}
+		return s.stay(read)
 	case entryPlan, entryBack:
 		var b planBody
 		if err := read(&b); err != nil {
@@ -177,6 +171,18 @@ func (s *State) reach(b *stepBody, e *run.Entry) {
 	if b.Stood != nil {
 		s.stood = b.Stood
 	}
+}
+
+// stay takes that there was no return.
+func (s *State) stay(read func(any) error) error {
+	var b stayedBody
+	if err := read(&b); err != nil {
+		return err
+	}
+	if s.returning = nil; b.Positions != "" {
+		s.positions, s.committed = b.Positions, b.Committed
+	}
+	return nil
 }
 
 // goBack takes a return to an earlier step.

@@ -390,7 +390,7 @@ func (e *engine) rollBack(ctx context.Context, side *plan.Side, digest string) (
 	}
 	var left, open []string
 	for i := range rep.Groups {
-		switch g := &rep.Groups[i]; g.Result { //nolint:exhaustive // all others were not taken back
+		switch g := &rep.Groups[i]; g.Result {
 		case plan.RolledBack, plan.Unchanged, plan.AlreadyApplied:
 		case plan.Failed, plan.NotTried, plan.TakenBack:
 			open = append(open, aboutGroup(g.Name, g.Detail))
