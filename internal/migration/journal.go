@@ -85,73 +85,51 @@ type runBody struct {
 
 // fold adds an entry to the state.
 func (s *State) fold(e *run.Entry) error {
-	read := func(body any) error {
-		if err := json.Unmarshal(e.Body, body); err != nil {
-			return &run.DamagedError{Run: s.Run, Key: fmt.Sprintf("journal entry %d", e.Seq), Problem: err.Error()}
-		}
-		return nil
-	}
 	switch e.Type {
 	case entryChecked:
-		var b checkedBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		s.Groups, s.Findings = append([]Pair{}, b.Groups...), append([]Finding{}, b.Findings...)
+		return take(e, func(b *checkedBody) {
+			s.Groups, s.Findings = append([]Pair{}, b.Groups...), append([]Finding{}, b.Findings...)
+		})
 	case entryStep:
-		var b stepBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		s.reach(&b, e)
-	case entryReturn, entryReturning:
-		var b Return
-		if err := read(&b); err != nil {
-			return err
-		}
-		if s.returning = nil; e.Type == entryReturning {
-			s.returning = &b
-		} else {
-			s.goBack(b, e)
-		}
+		return take(e, func(b *stepBody) { s.reach(b, e) })
+	case entryReturning:
+		return take(e, func(b *Return) { s.returning = b })
+	case entryReturn:
+		return take(e, func(b *Return) {
+			s.returning = nil
+			s.goBack(*b, e)
+		})
 	case entryStayed:
-		return s.stay(read)
+		s.returning = nil
+		return nil
 	case entryPlan, entryBack:
-		var b planBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		s.attached(e.Type, b)
+		return take(e, func(b *planBody) { s.attached(e.Type, *b) })
 	case entryEvent:
-		var b eventBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		s.event(&b, e)
+		return take(e, func(b *eventBody) { s.event(b, e) })
 	case entryResumed:
-		var b resumedBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		s.Resumed[b.Group] = e.Time
-	case entryKept, entryUndone:
-		var b runBody
-		if err := read(&b); err != nil {
-			return err
-		}
-		if e.Type == entryKept {
-			s.KeepRuns, s.kept = append(s.KeepRuns, b.Run), e.Time
-		} else {
-			s.RollbackRun = b.Run
-		}
+		return take(e, func(b *resumedBody) { s.Resumed[b.Group] = e.Time })
+	case entryKept:
+		return take(e, func(b *runBody) { s.KeepRuns, s.kept = append(s.KeepRuns, b.Run), e.Time })
+	case entryUndone:
+		return take(e, func(b *runBody) { s.RollbackRun = b.Run })
 	case run.TypeLease:
-	default:
-		return &run.DamagedError{
-			Run: s.Run, Key: fmt.Sprintf("journal entry %d", e.Seq),
-			Problem: fmt.Sprintf("its type %q is not known; a newer kferry may have written it", e.Type),
-		}
+		return nil
 	}
+	return damaged(e, fmt.Sprintf("its type %q is not known; a newer kferry may have written it", e.Type))
+}
+
+// take reads the body of an entry and gives it to f.
+func take[T any](e *run.Entry, f func(*T)) error {
+	var b T
+	if err := json.Unmarshal(e.Body, &b); err != nil {
+		return damaged(e, err.Error())
+	}
+	f(&b)
 	return nil
+}
+
+func damaged(e *run.Entry, problem string) error {
+	return &run.DamagedError{Run: e.Run, Key: fmt.Sprintf("journal entry %d", e.Seq), Problem: problem}
 }
 
 // reach takes a step that was reached.
