@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,7 @@ type Application struct {
 func (k *Kafka) StartApplication(t testing.TB, o ApplicationOptions) *Application {
 	t.Helper()
 	in := find(t, k.Version)
-	root, err := os.MkdirTemp(t.TempDir(), "application-")
+	root, err := os.MkdirTemp(t.TempDir(), "application-") //nolint:usetesting // the end of its name makes that of the application unique
 	if err != nil {
 		t.Fatalf("laying out an application: %v", err)
 	}
@@ -54,9 +55,7 @@ func (k *Kafka) StartApplication(t testing.TB, o ApplicationOptions) *Applicatio
 	a := &Application{Name: o.Group + "-" + filepath.Base(root), k: k, node: n, out: n.dir("records.json")}
 	n.heap, n.config = "128m", n.dir("consumer.properties")
 	properties := map[string]string{"client.id": a.Name, "fetch.max.wait.ms": "100", "isolation.level": "read_committed"}
-	for key, v := range o.Properties {
-		properties[key] = v
-	}
+	maps.Copy(properties, o.Properties)
 	reset := o.Reset
 	if reset == "" {
 		reset = "none"
@@ -95,7 +94,7 @@ func (k *Kafka) StartApplication(t testing.TB, o ApplicationOptions) *Applicatio
 // processed is committed.
 func (a *Application) Stop(t testing.TB) {
 	t.Helper()
-	if !a.node.stop(stopGrace) {
+	if !a.node.stop() {
 		t.Errorf("%s was killed, because it did not stop within %s:\n%s", a.Name, stopGrace, a.node.logTail(tailLines))
 	}
 }

@@ -144,7 +144,7 @@ func (k *Kafka) ID() string { return k.id }
 func (k *Kafka) Stop(t testing.TB, ids ...int) {
 	t.Helper()
 	for _, n := range k.chosen(t, ids) {
-		if !n.stop(stopGrace) {
+		if !n.stop() {
 			t.Errorf("broker %d was killed, because it did not stop within %s:\n%s", n.id, stopGrace, n.logTail(tailLines))
 		}
 	}

@@ -115,7 +115,7 @@ func (m *MirrorMaker) run(t testing.TB) {
 // read and not yet written is flushed; its progress is committed.
 func (m *MirrorMaker) Stop(t testing.TB) {
 	t.Helper()
-	if !m.node.stop(stopGrace) {
+	if !m.node.stop() {
 		t.Errorf("MirrorMaker 2 was killed, because it did not stop within %s:\n%s", stopGrace, m.node.logTail(tailLines))
 	}
 }

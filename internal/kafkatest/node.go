@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The order of a node's ports.
@@ -52,7 +51,7 @@ func (n *node) kill() {
 	}
 }
 
-func (n *node) stop(grace time.Duration) bool { return n.proc == nil || n.proc.stop(grace) }
+func (n *node) stop() bool { return n.proc == nil || n.proc.stop(stopGrace) }
 
 // run starts the process; its output is appended to the node's log.
 func (n *node) run(in *Install) error { return n.runTo(in, "") }

@@ -69,7 +69,7 @@ func (k *Kafka) StartWordCount(t testing.TB, application string) *WordCount {
 // done is committed.
 func (w *WordCount) Stop(t testing.TB) {
 	t.Helper()
-	if !w.node.stop(stopGrace) {
+	if !w.node.stop() {
 		t.Errorf("Kafka Streams was killed, because it did not stop within %s:\n%s", stopGrace, w.node.logTail(tailLines))
 	}
 }
