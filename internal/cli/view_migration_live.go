@@ -20,7 +20,8 @@ type migrationLive struct {
 	// steps, returns and events are how many were there before, or were said.
 	steps, returns int
 	events         map[int]migration.EventState
-	// said is the last wait that a log was told about, and when.
+	// said is the last wait that a log was told about, without its numbers, and
+	// when.
 	said   string
 	saidAt time.Time
 }
@@ -144,11 +145,23 @@ func (l *migrationLive) waits(st *migration.State, ws []migration.Wait) {
 	}
 	plain := "waiting: " + strings.Join(details, "; ")
 	log := !l.f.streams.ErrTTY && l.f.logFormat.value != "json"
-	if log && plain == l.said && now.Sub(l.saidAt) < sayAgain {
+	key := withoutNumbers(plain)
+	if log && key == l.said && now.Sub(l.saidAt) < sayAgain {
 		return
 	}
-	l.said, l.saidAt = plain, now
+	l.said, l.saidAt = key, now
 	l.board.Show(lines, plain, migrationProgressJSON{
 		Type: "progress", What: "migration-wait", Migration: st.Name, Step: st.Step, At: now.UTC(), Waiting: ws,
 	})
+}
+
+// withoutNumbers is a text without its digits: how many records there are to
+// read changes at each look, and is no news.
+func withoutNumbers(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }
