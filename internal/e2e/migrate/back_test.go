@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -37,6 +38,7 @@ func (w *world) failBack(t *testing.T) {
 	})
 	w.must(t, 3, migration("fail-back", name, "--yes"), "is Stable on new") // it runs still
 	a.halt(t)
+	a.putBack(t)
 	where := []string{fmt.Sprintf("%d records", natives), a.copied + "/0 at ", a.copied + "/1 at "}
 	w.must(t, 0, migration("fail-back", name, "--dry-run"), where...)
 	w.must(t, 0, migration("fail-back", name, "--yes", patient), append(where, "failed-back", "bootstrap.servers="+w.old.Bootstrap())...)
@@ -47,6 +49,21 @@ func (w *world) failBack(t *testing.T) {
 	if n := len(a.finished) - len(withoutNatives(a.finished)); n != natives {
 		t.Errorf("%d records that were on the target only were processed, want %d", n, natives)
 	}
+}
+
+// putBack puts the group on the target back, as the group sync of MirrorMaker 2
+// does to one that has just become empty: nobody can know then what it has read,
+// and nothing is moved before it stands where it stood.
+func (a *app) putBack(t *testing.T) {
+	t.Helper()
+	w := a.w
+	here, there := positions(t, w.old, a.name), positions(t, w.new, a.name)
+	a.commits(t, func(tp string) int64 { return there[tp] - 5 })
+	w.must(t, 3, migration("fail-back", a.name, "--yes"), "something has put it back")
+	if now := positions(t, w.old, a.name); !maps.Equal(now, here) {
+		t.Errorf("positions of %s on the source are %v, and were %v", a.name, now, here)
+	}
+	a.commits(t, func(tp string) int64 { return there[tp] })
 }
 
 // produceNatives writes records to the copy itself, and returns how many.

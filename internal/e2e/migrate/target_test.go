@@ -26,7 +26,8 @@ func (w *world) redeployedOnTheTarget(t *testing.T) {
 	early.Stop(t)
 	a.unmoved(t, early.own(t))
 	a.forget(t)
-	own := a.commits(t, 1)
+	one := func(string) int64 { return 1 }
+	own := a.commits(t, one)
 	w.must(t, 3, again, "target-positions")
 	a.unmoved(t, own)
 	a.forget(t)
@@ -47,7 +48,7 @@ func (w *world) redeployedOnTheTarget(t *testing.T) {
 	}
 	// Behind where it would be put: nobody would read anything again, and still
 	// it is somebody else's.
-	own = a.commits(t, 1)
+	own = a.commits(t, one)
 	w.must(t, 3, advance(name), "has a position of its own on new")
 	a.unmoved(t, own)
 	a.forget(t)
@@ -101,13 +102,14 @@ func (in intruder) own(t *testing.T) map[string]int64 {
 	return out
 }
 
-// commits puts the group on the target at an offset of each partition.
-func (a *app) commits(t *testing.T, offset int64) map[string]int64 {
+// commits puts the group on the target somewhere.
+func (a *app) commits(t *testing.T, offset func(partition string) int64) map[string]int64 {
 	t.Helper()
 	at, out := kadm.Offsets{}, map[string]int64{}
 	for p := range int32(partitions) {
-		at.AddOffset(a.copied, p, offset, -1)
-		out[partitionName(a.copied, p)] = offset
+		tp := partitionName(a.copied, p)
+		out[tp] = offset(tp)
+		at.AddOffset(a.copied, p, out[tp], -1)
 	}
 	if err := a.w.new.Admin(t).CommitAllOffsets(t.Context(), a.name, at); err != nil {
 		t.Fatalf("committing for %s: %v", a.name, err)
