@@ -134,8 +134,11 @@ func (e *engine) fallen(forward *plan.Plan, there *reading) []Wait {
 			}
 		}
 	}
+	had := map[place]bool{}
 	for _, s := range e.st.stood {
-		note(s.Group, topic.Partition{Topic: s.Topic, Partition: s.Partition}, s.Offset)
+		tp := topic.Partition{Topic: s.Topic, Partition: s.Partition}
+		note(s.Group, tp, s.Offset)
+		had[place{s.Group, tp}] = true
 	}
 	var out []Wait
 	for _, p := range order {
@@ -143,7 +146,11 @@ func (e *engine) fallen(forward *plan.Plan, there *reading) []Wait {
 		if !ok {
 			continue
 		}
-		if at, ok := r.Positions[p.tp]; !ok || at.Offset < least[p] {
+		at, ok := r.Positions[p.tp]
+		if _, began := e.st.Resumed[p.group]; !ok && !began && !had[p] {
+			continue // what was put there was taken back before anybody began
+		}
+		if !ok || at.Offset < least[p] {
 			now := "has no position there any more"
 			if ok {
 				now = fmt.Sprintf("stands at %d now", at.Offset)
