@@ -27,7 +27,7 @@ func FailBack(ctx context.Context, name string, in Input) (*Outcome, error) {
 				Hint: "kferry migration advance goes on with that",
 			}
 		case s == Moved || s == Resumed || s == Across || e.begun(ctx):
-			if err := e.reach(ctx, stepBody{Step: FailingBack}); err != nil {
+			if err := e.beginBack(ctx); err != nil {
 				return nil, err
 			}
 		case s.ordinal() >= 0:
@@ -111,7 +111,7 @@ func (e *engine) beginBack(ctx context.Context) error {
 // something has put them back, MirrorMaker 2's group sync or a reset, and what
 // was read from there on cannot be known any more.
 func (e *engine) fallen(forward *plan.Plan, there *reading) []Wait {
-	if accept(e.spec()).Repeats {
+	if acceptBack(&e.in, e.spec()).Repeats {
 		return nil
 	}
 	type place struct {
@@ -158,7 +158,7 @@ func (e *engine) fallen(forward *plan.Plan, there *reading) []Wait {
 			out = append(out, Wait{
 				Kind: WaitPlan, Group: p.group, Topic: p.tp.Topic,
 				Detail: fmt.Sprintf("group %q stood at %d of %s on %s and %s: something has put it back, and what it has read is not known", p.group, least[p], p.tp, e.in.To.Name, now),
-				Remedy: "see what writes there (MirrorMaker 2 with sync.group.offsets.enabled, a reset) and end it; put the group where it stood with kferry offset apply, and fail back again",
+				Remedy: "see what writes there (MirrorMaker 2 with sync.group.offsets.enabled, a reset) and end it; put the group where it stood with kferry offset apply and fail back again, or let it read again with --accept-repeats",
 			})
 		}
 	}

@@ -47,6 +47,16 @@ type stepBody struct {
 	Positions string `json:"positions,omitempty"`
 	// Committed are these positions, with Stopped: group, TOPIC/PARTITION, offset.
 	Committed map[string]map[string]int64 `json:"committed,omitempty"`
+	// Stood is where the groups stood on the target, with FailingBack.
+	Stood []stood `json:"stood,omitempty"`
+}
+
+// stood is where a group stood on the target when its way back began.
+type stood struct {
+	Group     string `json:"group"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
 }
 
 // planBody names a plan that was attached.
@@ -100,8 +110,7 @@ func (s *State) fold(e *run.Entry) error {
 			s.goBack(*b, e)
 		})
 	case entryStayed:
-		s.returning = nil
-		return nil
+		return take(e, s.stay)
 	case entryPlan, entryBack:
 		return take(e, func(b *planBody) { s.attached(e.Type, *b) })
 	case entryEvent:
@@ -152,15 +161,10 @@ func (s *State) reach(b *stepBody, e *run.Entry) {
 }
 
 // stay takes that there was no return.
-func (s *State) stay(read func(any) error) error {
-	var b stayedBody
-	if err := read(&b); err != nil {
-		return err
-	}
+func (s *State) stay(b *stayedBody) {
 	if s.returning = nil; b.Positions != "" {
 		s.positions, s.committed = b.Positions, b.Committed
 	}
-	return nil
 }
 
 // goBack takes a return to an earlier step.

@@ -201,7 +201,7 @@ func (e *engine) wokenBy(ctx context.Context) (reason, detail string, now *readi
 	if now, err = read(ctx, &e.in.From, e.st.sources()); err != nil {
 		return "", "", nil, err
 	}
-	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), e.leaves); len(w) > 0 {
+	if w := now.busy(WaitMembers, e.in.From.Name, e.st.sources(), leaves(&e.in.From)); len(w) > 0 {
 		return reasonActive, w[0].Detail, now, nil
 	}
 	if now.sum == e.st.positions {

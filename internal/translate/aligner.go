@@ -76,6 +76,7 @@ func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
 		source: source, low: low, high: high, left: -1, whole: a.by.time == timeExact,
 		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil && !a.others,
+		dense: a.dense(), timed: a.by.time == timeExact, disorder: a.disorder,
 	}
 	if a.syncs != nil {
 		f.fixed, f.syncs = a.syncs.at, a.syncs

@@ -62,6 +62,7 @@ func (g *gap) fill() {
 	for n, i := range known {
 		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
 		o.loose = !o.sure() && !g.inStep(chosen, n)
+		o.alike = !g.leftSure || !g.rightSure || len(known) != len(g.source)
 		if g.f.dense && !g.near(chosen, n) {
 			g.widen(&o, i)
 		}
@@ -112,6 +113,7 @@ func (g *gap) loose(known []int, where map[[16]byte][]int) {
 		}
 		o := certain(g.source[j].off)
 		g.widen(&o, i)
+		o.alike = true
 		g.out[i] = o
 		prev = j
 	}
@@ -128,6 +130,7 @@ func (g *gap) fall(left, right int) {
 		if !g.f.dense {
 			g.widen(&g.out[n], n)
 		}
+		g.out[n].alike = true
 	}
 	for n := 1; n <= len(g.target) && right-n >= 0; n++ {
 		i := len(g.target) - n
@@ -145,5 +148,6 @@ func (g *gap) fall(left, right int) {
 		default:
 			g.out[i] = certain(from.off)
 		}
+		g.out[i].alike = true
 	}
 }
