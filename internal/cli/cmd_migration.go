@@ -50,6 +50,8 @@ type migrationOptions struct {
 	write   writeFlags
 	output  choice
 	command string
+	// sourceGone: the source is not opened.
+	sourceGone bool
 }
 
 func (o *migrationOptions) add(f *Factory, cmd *cobra.Command, dryRun bool) {
@@ -64,8 +66,9 @@ func (o *migrationOptions) add(f *Factory, cmd *cobra.Command, dryRun bool) {
 
 // opened is a migration with its clusters.
 type opened struct {
-	state    *migration.State
-	bucket   *store.Bucket
+	state  *migration.State
+	bucket *store.Bucket
+	// from is nil when the source is gone.
 	from, to *side
 }
 
@@ -84,6 +87,14 @@ func (f *Factory) openMigration(ctx context.Context, name string, o *migrationOp
 	m := &opened{bucket: bucket}
 	if m.state, err = f.loadMigration(ctx, bucket, name); err != nil {
 		return nil, unchanged(err)
+	}
+	if o.sourceGone {
+		target, err := f.planCluster(m.state.Target, "--to", o.pair.to, o.pair.toCommandConfig)
+		if err != nil {
+			return nil, unchanged(err)
+		}
+		m.to, err = f.open(ctx, target)
+		return m, unchanged(err)
 	}
 	source, err := f.planCluster(m.state.Source, "--from", o.pair.from, o.pair.fromCommandConfig)
 	if err != nil {
@@ -125,8 +136,11 @@ func (f *Factory) loadMigration(ctx context.Context, b *store.Bucket, name strin
 // two readings that the spec leaves open is that of the config file.
 func (f *Factory) migrationInput(from, to *side, bucket *store.Bucket, m *api.Migration, command string) (migration.Input, error) {
 	in := migration.Input{
-		From: from.plan(), To: to.plan(), Bucket: bucket, Notify: f.notifier(),
+		To: to.plan(), Bucket: bucket, Notify: f.notifier(),
 		Tool: toolName(), Command: command, Now: f.streams.Now,
+	}
+	if from != nil {
+		in.From = from.plan()
 	}
 	if m.Settle == nil {
 		cfg, err := f.loadConfig()
@@ -169,6 +183,9 @@ func (o *migrationOptions) again(f *Factory) string {
 		if fl[1] != "" {
 			b.WriteString(fl[0] + " " + quoteArg(fl[1]) + " ")
 		}
+	}
+	if o.sourceGone {
+		b.WriteString("--source-gone ")
 	}
 	return b.String()
 }

@@ -40,6 +40,8 @@ func (o *advanceOptions) check(cmd *cobra.Command) error {
 		return &usageError{err: errors.New("--wait-interval is given without --wait")}
 	case o.interval < 0 || o.interval == 0 && fs.Changed("wait-interval"):
 		return &usageError{err: fmt.Errorf("--wait-interval %s is no time to wait", o.interval)}
+	case o.sourceGone && o.write.dryRun:
+		return &usageError{err: errors.New("--dry-run looks at the source, and --source-gone does not")}
 	}
 	return nil
 }
@@ -77,6 +79,8 @@ func newMigrationAdvanceCmd(f *Factory) *cobra.Command {
 	o.until = choice{value: string(migration.Across)}
 	addFleet(cmd, &o.file, "all migrations of the YAML `FILE`, one after the other; - is standard input")
 	addChoice(cmd, &o.until, "until", "", "stop at this `STEP`", stepWords(migration.Steps())...)
+	cmd.Flags().BoolVar(&o.sourceGone, "source-gone", false,
+		"the source cannot be reached any more: do not look at it (only once the positions are applied)")
 	cmd.Flags().Lookup("until").DefValue = o.until.value
 	o.addWait(cmd, "go on looking while something is needed that can come by itself, for at most `TIME`; without one as the migration says")
 	return cmd
@@ -109,7 +113,7 @@ func (o *advanceOptions) call(ctx context.Context, f *Factory, m *opened, do act
 	}
 	live := newMigrationLive(f, m.state, o.wait.given)
 	defer live.end()
-	in.Progress = live.show
+	in.Progress, in.SourceGone = live.show, o.sourceGone
 	in.Until = migration.Step(o.until.value)
 	in.Accept = o.accepted
 	in.Wait, in.Limit, in.Interval = o.wait.given, o.wait.limit, o.interval

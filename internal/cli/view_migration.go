@@ -276,7 +276,11 @@ func waitLines(ws []migration.Wait, now time.Time) []string {
 			}
 			lines = append(lines, "    "+memberText(&m, now))
 		}
-		if w.Remedy != "" && (i+1 == len(ws) || ws[i+1].Remedy != w.Remedy) {
+		var next migration.Wait
+		if rest := ws[i+1:]; len(rest) > 0 {
+			next = rest[0]
+		}
+		if w.Remedy != next.Remedy && w.Remedy != "" {
 			lines = append(lines, "  → "+clean(w.Remedy))
 		}
 	}

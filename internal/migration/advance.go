@@ -48,6 +48,21 @@ func Advance(ctx context.Context, name string, in Input) (*Outcome, error) {
 	})
 }
 
+// mayGoOn is nil unless the call is asked to end, or what comes next cannot be
+// done without the source.
+func (e *engine) mayGoOn() error {
+	if e.in.stopped() {
+		return ErrInterrupted
+	}
+	if !e.in.SourceGone || e.st.Step.Reached(Applied) && e.st.returning == nil {
+		return nil
+	}
+	return &Error{
+		Op: "advancing", Name: e.st.Name, Err: fmt.Errorf("%w: it stands at %s, and its positions are not applied", ErrSourceNeeded, e.st.Step),
+		Hint: "when the source cannot come back, what its groups had committed is in no place but there, or in a snapshot: kferry snapshot list",
+	}
+}
+
 // with opens a migration, holds it while do works, and gives it back.
 func with(ctx context.Context, op, name string, in Input, do func(*engine, context.Context) (*Outcome, error)) (*Outcome, error) {
 	in.defaults()
@@ -87,7 +102,10 @@ func (e *engine) sides() [2]pinnedSide {
 
 // same refuses other clusters than those that the migration was created for.
 func (e *engine) same(op string) error {
-	for _, one := range e.sides() {
+	for i, one := range e.sides() {
+		if i == 0 && e.in.SourceGone {
+			continue
+		}
 		if err := e.sameSide(op, one); err != nil {
 			return err
 		}
@@ -142,8 +160,8 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 				return out, nil
 			}
 		}
-		if e.in.stopped() {
-			return out, ErrInterrupted
+		if err := e.mayGoOn(); err != nil {
+			return out, err
 		}
 		if len(e.st.Returns)-returns > maxReturns {
 			last := e.st.Returns[len(e.st.Returns)-1]

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/killtest"
+	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/topic"
 )
 
@@ -357,5 +359,29 @@ func TestStartedLate(t *testing.T) {
 				t.Fatalf("%v: started badly: %t, %+v waits for %+v", err, bad, out.State.Returns, out.Waiting)
 			}
 		})
+	}
+}
+
+// TestTheSourceIsGone: a migration of which the positions are applied comes to
+// its end without the source, and one before that does not move.
+func TestTheSourceIsGone(t *testing.T) {
+	t.Parallel()
+	gone := func(in *Input) { in.From, in.SourceGone = plan.Side{}, true }
+	w := newWorld(t)
+	w.create()
+	w.advance(func(in *Input) { in.Until = Planned })
+	in := w.input(&killtest.Killer{})
+	gone(&in)
+	if _, err := Advance(t.Context(), "app", in); !errors.Is(err, ErrSourceNeeded) {
+		t.Fatal(err)
+	}
+	w.advance(func(in *Input) { in.Until = Applied })
+	if out := w.advance(gone); out.State.Step != Moved || len(out.Waiting) != 2 {
+		t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
+	}
+	w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 8})
+	w.target.commit("payments-app", map[topic.Partition]int64{part("payments", 0): 13})
+	if out := w.advance(gone); out.State.Step != Across {
+		t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
 	}
 }

@@ -35,6 +35,10 @@ type Input struct {
 	// migration goes as far as it can now.
 	Wait  bool
 	Limit time.Duration
+	// SourceGone: the source cannot be reached any more and is not looked at, nor
+	// kept from forgetting; From is not used. Only for a migration of which the
+	// positions are applied.
+	SourceGone bool
 	// Until is the step at which to stop; "" is the end.
 	Until Step
 	// Interval overrides that of the spec; for tests.

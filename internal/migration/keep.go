@@ -92,5 +92,5 @@ func notKept(rep *plan.Report) []string {
 // more: half of the time for which they were kept has passed.
 func (e *engine) keepDue() bool {
 	d := time.Duration(e.spec().KeepOffsets)
-	return d > 0 && (e.st.kept.IsZero() || e.in.Now().Sub(e.st.kept) > d/2)
+	return d > 0 && !e.in.SourceGone && (e.st.kept.IsZero() || e.in.Now().Sub(e.st.kept) > d/2)
 }

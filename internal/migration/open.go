@@ -35,6 +35,8 @@ var (
 	ErrForeign = plan.ErrForeign
 	// ErrEnded: the migration is at its end, or on its way back.
 	ErrEnded = errors.New("the migration has ended")
+	// ErrSourceNeeded: the source is said to be gone, and is needed.
+	ErrSourceNeeded = errors.New("the source is needed")
 	// ErrInUse: the application has already committed on the target.
 	ErrInUse = errors.New("the application has already committed on the target")
 	// ErrInterrupted: stopped on request; what was done is journalled.

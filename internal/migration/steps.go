@@ -421,7 +421,7 @@ func (e *engine) verify(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := plan.Verify(ctx, p, plan.VerifyInput{From: &e.in.From, To: e.in.To, Bucket: e.in.Bucket, Now: e.in.Now, Progress: e.planProgress})
+	v, err := plan.Verify(ctx, p, plan.VerifyInput{From: e.source(), To: e.in.To, Bucket: e.in.Bucket, Now: e.in.Now, Progress: e.planProgress})
 	if err != nil {
 		return nil, err
 	}
@@ -542,6 +542,12 @@ func (e *engine) stillThere(ctx context.Context) ([]Wait, error) {
 			continue
 		}
 		detail := fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.behind)
+		if e.in.SourceGone {
+			return []Wait{{
+				Kind: WaitVerify, Group: name, Detail: detail,
+				Remedy: "do not start the application there: without the source the position cannot be found anew; put it back as it was planned, with kferry offset apply",
+			}}, nil
+		}
 		err := e.retreat(ctx, Return{To: Stopped, Reason: reasonTarget, Detail: detail})
 		if errors.Is(err, ErrInUse) {
 			return []Wait{{
@@ -552,6 +558,14 @@ func (e *engine) stillThere(ctx context.Context) ([]Wait, error) {
 		return nil, err
 	}
 	return nil, nil
+}
+
+// source is the source for what can do without it.
+func (e *engine) source() *plan.Side {
+	if e.in.SourceGone {
+		return nil
+	}
+	return &e.in.From
 }
 
 func (e *engine) startText() string { return startText(e.st.targets(), &e.in.To) }

@@ -83,6 +83,9 @@ func (e *engine) arrive(ctx context.Context, waiting []Wait) ([]Wait, error) {
 // nobody has begun on the target its positions there are taken back, and the
 // migration waits for it to stop once more; after that it can only be said.
 func (e *engine) sourceBack(ctx context.Context, live bool) (*Wait, error) {
+	if e.in.SourceGone {
+		return nil, nil //nolint:nilnil // nobody is seen where nobody can look
+	}
 	reason, detail, now, err := e.wokenBy(ctx)
 	if err != nil || reason == "" || reason == reasonForgot {
 		return nil, err // what was moved is not lost with where it came from
@@ -114,7 +117,9 @@ func (e *engine) leave(ctx context.Context, reason, detail string, now *reading)
 // arrived is how far one group has come on the target.
 type arrived struct {
 	members int
-	// committed: some position is further than planned, or there is one more.
+	// committed: some position is further than planned, or one is there where
+	// nothing was put. What it has on partitions that were not moved it may have
+	// had before.
 	committed bool
 	// nothing: there is nothing to read from where the group stands.
 	nothing bool
@@ -130,17 +135,17 @@ func (a *arrived) here() bool { return a.committed || a.members > 0 && a.nothing
 // arrival compares a group of the target with its plan.
 func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) arrived {
 	a := arrived{members: len(now.Group.Members), nothing: true}
-	planned, topics := map[topic.Partition]bool{}, map[string]bool{}
 	lag := int64(0)
 	if g != nil {
 		for i := range g.Positions {
 			pos := &g.Positions[i]
 			tp := pos.Target()
-			planned[tp], topics[tp.Topic] = true, true
+			at, ok := now.Positions[tp]
 			if pos.After == nil {
+				// Nothing was put there; what is there now is the application's.
+				a.committed = a.committed || ok && (pos.Before == nil || pos.Action == plan.Delete)
 				continue
 			}
-			at, ok := now.Positions[tp]
 			switch {
 			case !ok:
 				a.behind = fmt.Sprintf("%s has no position any more, and was put at %d", tp, pos.After.Offset)
@@ -153,12 +158,6 @@ func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) a
 			if end, ok := ends[tp]; ok && end > at.Offset {
 				a.nothing, lag = false, lag+end-at.Offset
 			}
-		}
-	}
-	// What it has on topics that were not moved it may have had before.
-	for tp := range now.Positions {
-		if topics[tp.Topic] && !planned[tp] {
-			a.committed = true
 		}
 	}
 	a.detail = fmt.Sprintf("%s, %s, %s to read", now.Group.State, count(a.members, "member", "members"), count(lag, "record", "records"))
