@@ -201,10 +201,8 @@ func (b *backer) wayBack(q *Position, it *item) {
 		q.accept(acceptRepeats)
 	case r.Outcome == translate.Repeats:
 		q.Blocked = true
-	case r.Reason == translate.ReasonLoss && b.in.Accept.Loss && r.Back >= 0:
-		q.accept(acceptLoss)
 	case r.Outcome == translate.Refused:
-		q.Blocked = true
+		q.Blocked = r.Reason != translate.ReasonLoss || r.Back < 0 || !q.lossAccepted(b.in.Accept)
 	}
 	if q.After != nil {
 		b.relative(q)

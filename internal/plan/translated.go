@@ -37,11 +37,7 @@ func (b *builder) translated(q *Position, it *item) {
 			q.Hint = orElse(q.Hint, "--accept-repeats lets it through")
 		}
 	case translate.Refused:
-		if r.Reason == translate.ReasonLoss && b.in.Accept.Loss && r.T >= 0 {
-			q.accept(acceptLoss)
-			break
-		}
-		q.Blocked = true
+		q.Blocked = r.Reason != translate.ReasonLoss || r.T < 0 || !q.lossAccepted(b.in.Accept)
 	case translate.Hold, translate.Unset:
 		q.Blocked = true
 	}
@@ -51,6 +47,23 @@ func (b *builder) translated(q *Position, it *item) {
 	if q.After != nil {
 		b.relative(q)
 	}
+}
+
+// lossAccepted reports whether the user has accepted that records are lost at
+// this position, and, where others come twice besides, that too.
+func (q *Position) lossAccepted(a Accept) bool {
+	switch {
+	case !a.Loss:
+		return false
+	case q.Repeats > 0 && !a.Repeats:
+		q.Hint = fmt.Sprintf("%d records would be read again besides: with --accept-loss it takes --accept-repeats, too", q.Repeats)
+		return false
+	}
+	q.accept(acceptLoss)
+	if q.Repeats > 0 {
+		q.accept(acceptRepeats)
+	}
+	return true
 }
 
 // relative drops metadata that counts from the offset, unless the offsets that
