@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kferry/kferry/api"
@@ -182,9 +183,49 @@ func Create(ctx context.Context, in Input, c *Checkup) (*State, error) {
 		err = e.reach(held, stepBody{Step: Checked, Detail: c.Detail()})
 	}
 	if err == nil {
+		err = e.giveWay(held)
+	}
+	if err == nil {
 		err = e.events(held)
 	}
 	return e.st, errors.Join(err, e.release(ctx))
+}
+
+// giveWay ends a migration that was created at the same time as another one of
+// its name or with one of its groups: each looks once it can be seen itself, so
+// that at least one of two sees the other. It is possible that both end.
+func (e *engine) giveWay(ctx context.Context) error {
+	ids, err := run.ByName(ctx, e.in.Bucket, e.st.Name)
+	if err != nil {
+		return err
+	}
+	why := ""
+	if last := ids[len(ids)-1]; last != e.run.ID() {
+		why = "another process has created one of this name, run " + last
+	}
+	all, err := List(ctx, e.in.Bucket)
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		if s := l.State; l.Err == nil && s.Run != e.run.ID() && s.Step != "" && !s.Ended && s.Source.ID == e.st.Source.ID && s.Target.ID == e.st.Target.ID {
+			for _, p := range e.st.Groups {
+				if slices.ContainsFunc(s.Groups, func(q Pair) bool { return p.Source == q.Source || p.Target == q.Target }) {
+					why = fmt.Sprintf("group %q belongs to migration %q, which stands at %s", p.Source, s.Name, s.Step)
+				}
+			}
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	if err := e.reach(ctx, stepBody{Step: Aborted, Detail: why}); err != nil {
+		return err
+	}
+	return &Error{
+		Op: "creating", Name: e.st.Name, Err: fmt.Errorf("%w: %s", ErrExists, why),
+		Hint: "kferry migration list shows which there are; this one was ended at once",
+	}
 }
 
 // engine is a migration that this process holds.
