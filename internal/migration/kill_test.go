@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"slices"
 	"testing"
 
@@ -204,6 +205,9 @@ func TestKilledWhileGoingBack(t *testing.T) {
 				dying := w.input(k)
 				dying.Notify = notify
 				_, _ = Advance(t.Context(), "app", dying) // dies
+				if st := w.look(); st.State.returning != nil && (len(st.Waiting) != 1 || !strings.Contains(st.Waiting[0].Detail, "taken back")) {
+					t.Fatalf("killed at step %d: waits for %+v", n, st.Waiting)
+				}
 				w.source.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 4})
 				started = nil
 				out := w.advance(func(in *Input) { in.Notify = notify })

@@ -367,6 +367,12 @@ func lagOf(r *reading, name string, ends map[topic.Partition]int64, tp topic.Par
 // needs says what the next step waits for, as it looks now; known is false when
 // what it would have to look at could not be seen.
 func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) (out []Wait, known bool, err error) {
+	if r := e.st.returning; r != nil {
+		return []Wait{{
+			Kind: WaitAdvance, Detail: fmt.Sprintf("what was committed is being taken back, to return to %s: %s", r.To, r.Detail),
+			Remedy: "kferry migration advance " + e.st.Name + ", unless another process is at it",
+		}}, true, nil
+	}
 	switch e.st.Step {
 	case Checked:
 		return []Wait{{Kind: WaitAdvance, Detail: "the application still runs on " + e.st.Source.Name, Remedy: "kferry migration advance " + e.st.Name}}, true, nil
