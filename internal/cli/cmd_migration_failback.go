@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,7 @@ import (
 func newMigrationFailBackCmd(f *Factory) *cobra.Command {
 	o := &advanceOptions{}
 	var accept acceptFlags
+	var giveUp bool
 	cmd := &cobra.Command{
 		Use:   "fail-back NAME",
 		Short: "Move an application back, with what it has read on the target",
@@ -26,12 +28,19 @@ func newMigrationFailBackCmd(f *Factory) *cobra.Command {
 				return err
 			}
 			o.accepted = accept.words()
+			if giveUp && (o.write.dryRun || o.wait.given) {
+				return &usageError{err: errors.New("--give-up goes with neither --dry-run nor --wait: it ends the way back at once")}
+			}
+			if giveUp {
+				return runMigrationStay(cmd.Context(), f, o, args[0])
+			}
 			return runMigrationFailBack(cmd.Context(), f, o, args[0])
 		},
 	}
 	o.add(f, cmd, true)
 	accept.addMoving(cmd.Flags())
 	accept.addRewind(cmd.Flags(), "source")
+	cmd.Flags().BoolVar(&giveUp, "give-up", false, "end a way back that has not written anything: the application is to be started on the target again")
 	o.addWait(cmd, "go on looking while the application still runs on the target, for at most `TIME`; without one as the migration says")
 	return cmd
 }
@@ -49,6 +58,16 @@ func runMigrationFailBack(ctx context.Context, f *Factory, o *advanceOptions, na
 	}
 	out, err := o.call(ctx, f, m, migration.FailBack, m.from)
 	return o.finish(f, m, "fail-back", out, err)
+}
+
+// runMigrationStay gives a way back up.
+func runMigrationStay(ctx context.Context, f *Factory, o *advanceOptions, name string) error {
+	m, err := f.openMigration(ctx, name, &o.migrationOptions)
+	if err != nil {
+		return err
+	}
+	out, err := o.call(ctx, f, m, migration.Stay, m.to)
+	return o.finish(f, m, "advance", out, err)
 }
 
 // rehearseBack shows the plan of the way back. It neither takes hold of the

@@ -170,3 +170,35 @@ func TestPutBackOnTheTarget(t *testing.T) {
 		})
 	}
 }
+
+// TestStay gives up a way back that has not written anything.
+func TestStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.acrossAndOn()
+	if _, err := Stay(t.Context(), "app", w.input(&killtest.Killer{})); !errors.Is(err, ErrEnded) {
+		t.Fatal(err)
+	}
+	leave := w.target.join("orders-app", "orders")
+	if out, err := FailBack(t.Context(), "app", w.input(&killtest.Killer{})); err != nil || out.State.Step != FailingBack {
+		t.Fatal(out, err)
+	}
+	leave()
+	before, there := w.source.positions("orders-app"), w.target.positions("orders-app")
+	if out, err := Stay(t.Context(), "app", w.input(&killtest.Killer{})); err != nil || out.State.Step != Moved {
+		t.Fatal(out, err)
+	}
+	if out := w.advance(); out.State.Step != Across {
+		t.Fatalf("stands at %s and waits for %+v", out.State.Step, out.Waiting)
+	}
+	if diff := cmp.Diff(before, w.source.positions("orders-app")) + cmp.Diff(there, w.target.positions("orders-app")); diff != "" {
+		t.Errorf("positions have changed (-want +got):\n%s", diff)
+	}
+	// And back after all.
+	if out, err := FailBack(t.Context(), "app", w.input(&killtest.Killer{})); err != nil || out.State.Step != FailedBack {
+		t.Fatal(out, err)
+	}
+	if _, err := Stay(t.Context(), "app", w.input(&killtest.Killer{})); !errors.Is(err, ErrEnded) {
+		t.Fatal(err)
+	}
+}
