@@ -36,9 +36,10 @@ func (w *world) failBack(t *testing.T) {
 		}
 		return n == natives, fmt.Sprintf("%d of %d", n, natives)
 	})
+	stood := positions(t, w.new, name)
 	w.must(t, 3, migration("fail-back", name, "--yes"), "is Stable on new") // it runs still
 	a.halt(t)
-	a.putBack(t)
+	a.putBack(t, stood)
 	where := []string{fmt.Sprintf("%d records", natives), a.copied + "/0 at ", a.copied + "/1 at "}
 	w.must(t, 0, migration("fail-back", name, "--dry-run"), where...)
 	w.must(t, 0, migration("fail-back", name, "--yes", patient), append(where, "failed-back", "bootstrap.servers="+w.old.Bootstrap())...)
@@ -53,12 +54,13 @@ func (w *world) failBack(t *testing.T) {
 
 // putBack puts the group on the target back, as the group sync of MirrorMaker 2
 // does to one that has just become empty: nobody can know then what it has read,
-// and nothing is moved before it stands where it stood.
-func (a *app) putBack(t *testing.T) {
+// and nothing is moved before it stands where it stood. Where it stood when its
+// way back began is known: it is put before that.
+func (a *app) putBack(t *testing.T, stood map[string]int64) {
 	t.Helper()
 	w := a.w
 	here, there := positions(t, w.old, a.name), positions(t, w.new, a.name)
-	a.commits(t, func(tp string) int64 { return there[tp] - 5 })
+	a.commits(t, func(tp string) int64 { return stood[tp] - 1 })
 	w.must(t, 3, migration("fail-back", a.name, "--yes"), "something has put it back")
 	if now := positions(t, w.old, a.name); !maps.Equal(now, here) {
 		t.Errorf("positions of %s on the source are %v, and were %v", a.name, now, here)
