@@ -74,10 +74,7 @@ func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if fallen := e.fallen(forward, there); len(fallen) > 0 {
 		return fallen, nil
 	}
-	p, err := plan.BuildBack(ctx, plan.BackInput{
-		From: e.in.To, To: e.in.From, Forward: forward, Accept: acceptBack(&e.in, e.spec()), Settle: -1,
-		Tool: e.in.Tool, Asked: []string{"migration fail-back " + e.st.Name}, Now: e.in.Now, Progress: e.planProgress,
-	})
+	p, err := e.buildBack(ctx, forward)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +86,15 @@ func (e *engine) planBack(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return refused, nil
 	}
 	return nil, e.attach(ctx, entryBack, "back", e.st.backs, p)
+}
+
+// buildBack plans the way back of what was moved; to be applied, or only to be
+// looked at.
+func (e *engine) buildBack(ctx context.Context, forward *plan.Plan) (*plan.Plan, error) {
+	return plan.BuildBack(ctx, plan.BackInput{
+		From: e.in.To, To: e.in.From, Forward: forward, Accept: acceptBack(&e.in, e.spec()), Settle: -1,
+		Tool: e.in.Tool, Asked: []string{"migration fail-back " + e.st.Name}, Now: e.in.Now, Progress: e.planProgress,
+	})
 }
 
 // beginBack notes where the groups stand on the target while the application is

@@ -43,8 +43,5 @@ func LookBack(ctx context.Context, name string, in Input) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plan.BuildBack(ctx, plan.BackInput{
-		From: in.To, To: in.From, Forward: forward, Accept: acceptBack(&e.in, e.spec()), Settle: -1,
-		Tool: in.Tool, Asked: []string{"migration fail-back " + name}, Now: in.Now, Progress: e.planProgress,
-	})
+	return e.buildBack(ctx, forward)
 }
