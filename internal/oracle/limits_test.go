@@ -6,12 +6,8 @@ var harmful = map[string]int{
 	// A source that has forgotten what was copied cannot tell a copy of it from
 	// others' records, nor a twin from one that it has forgotten: there the search
 	// takes what is left for all that was.
-	"memory mm2, sources forget":     11,
-	"memory content, sources forget": 28,
-	// A mover in transactions that cuts times to seconds: the times of markers,
-	// which are the broker's, speak against that, and partitions in which no
-	// sample is found have no say.
-	"kfake content": 16,
+	"memory mm2, sources forget":     6,
+	"memory content, sources forget": 21,
 }
 
 // atSeed500 is how many positions the numbers are of.
