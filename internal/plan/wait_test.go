@@ -163,15 +163,26 @@ func TestAwaitNeedsNoWait(t *testing.T) {
 	}
 }
 
-// Copies that name no source offset are waited for just so.
+// Copies that name no source offset are waited for just so. They bear the time
+// at which they were written, in partition 0 by chance in the second in which
+// the records were: that says nothing of partition 1.
 func TestAwaitByContents(t *testing.T) {
 	t.Parallel()
-	s := newSlow(t, "slow")
+	s := newSlow(t)
+	s.create(s.source, "slow", 2)
+	s.create(s.target, "slow", 2)
+	for p := range int32(2) {
+		for i := range 100 {
+			r := record("slow", p, i)
+			r.Timestamp = waitBegan.Add(3 * time.Millisecond)
+			s.produce(s.source, r)
+		}
+	}
 	s.commit(s.source, "app", at{part("slow", 0): "60", part("slow", 1): "20"})
 	step := func(look int) error {
 		for n := range int32(2) {
 			for _, r := range copies("slow", n, 15*(look-1), 15*look) {
-				r.Headers = nil
+				r.Headers, r.Timestamp = nil, waitBegan.Add(500*time.Millisecond+time.Duration(n)*time.Second)
 				s.produce(s.target, r)
 			}
 		}

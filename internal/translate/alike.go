@@ -244,10 +244,15 @@ func (s *solver) alike(ctx context.Context, p printer, near bool) (found, all in
 		if err != nil {
 			return found, all, err
 		}
-		copies, data := countCopies(origins), 0
+		copies, data := 0, 0
 		for i := range recs {
 			if recs[i].Kind == batch.Data {
 				data++
+			}
+			// A record that bears a part of a second was not cut to one: that it
+			// was written within the second of one like it is chance.
+			if cut := p.time != timeSeconds || recs[i].Timestamp%1000 == 0; cut && origins[i].copy() {
+				copies++
 			}
 		}
 		if copies > 0 {
