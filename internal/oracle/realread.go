@@ -27,10 +27,20 @@ func (k *realWriter) trim(ctx context.Context, all []side) error {
 	if len(at) == 0 {
 		return nil
 	}
-	got, err := k.admin.DeleteRecords(ctx, at)
-	if err == nil {
-		err = got.Error()
-	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := until(ctx, 200*time.Millisecond, func() (bool, error) {
+		got, err := k.admin.DeleteRecords(ctx, at)
+		if err == nil {
+			err = got.Error()
+		}
+		// A broker hears of a changed policy from the controller's log, after
+		// the controller has answered: until then it goes by the old one.
+		if errors.Is(err, kerr.PolicyViolation) {
+			return false, nil
+		}
+		return true, err
+	})
 	if err != nil {
 		return fmt.Errorf("deleting records: %w", err)
 	}
