@@ -56,6 +56,7 @@ type Lease struct {
 
 	mu       sync.Mutex // never held while anything is read or written
 	until    time.Time  // when it ends, by the clock on the wall
+	renewed  []renewed  // the objects that renewed it and are not deleted yet
 	lost     error
 	released bool
 	deadline *time.Timer // ends the lease when no renewal gets through
@@ -73,14 +74,21 @@ func (r *Run) LeaseState(ctx context.Context) (s LeaseState, ok bool, err error)
 // lastLease returns the lease object that counts; one with Seq 0 when there is
 // none.
 func (r *Run) lastLease(ctx context.Context) (LeaseState, error) {
-	last, err := lastNumber(ctx, r.bucket, r.info.ID, leaseFolder(r.info.ID))
-	if err != nil {
-		return LeaseState{}, fmt.Errorf("run %s: reading the lease: %w", r.info.ID, err)
+	const tries = 5
+	for try := 1; ; try++ {
+		last, err := lastNumber(ctx, r.bucket, r.info.ID, leaseFolder(r.info.ID))
+		if err != nil {
+			return LeaseState{}, fmt.Errorf("run %s: reading the lease: %w", r.info.ID, err)
+		}
+		if last == 0 {
+			return LeaseState{}, nil
+		}
+		s, err := r.leaseObject(ctx, last)
+		// One that is gone was superseded long ago: this reader was too slow.
+		if !errors.Is(err, store.ErrNotFound) || try == tries {
+			return s, err
+		}
 	}
-	if last == 0 {
-		return LeaseState{}, nil
-	}
-	return r.leaseObject(ctx, last)
 }
 
 func (r *Run) leaseObject(ctx context.Context, seq int64) (LeaseState, error) {
@@ -154,6 +162,13 @@ func (r *Run) take(ctx context.Context) (*Lease, Takeover, error) {
 		if err != nil {
 			return nil, Takeover{}, err
 		}
+		newest, err := lease.settleTake(ctx)
+		if err != nil {
+			return nil, Takeover{}, err
+		}
+		if !newest {
+			continue // what was looked at was older than thought
+		}
 		takeover := Takeover{Holder: *r.opts.Who, Taken: how}
 		if last.Seq > 0 {
 			takeover.Previous = &last.Holder
@@ -207,6 +222,16 @@ func (r *Run) begin(ctx context.Context, takeover Takeover) error {
 	raw, err := json.Marshal(takeover)
 	if err != nil {
 		return err
+	}
+	if last > 0 {
+		e, err := r.entry(ctx, last)
+		if err != nil {
+			return err
+		}
+		// A number that was deleted, and taken once more: see tidy.go.
+		if e.Fence >= r.lease.fence {
+			return r.overtaken(ctx, last)
+		}
 	}
 	r.pending = nil
 	for r.next = last + 1; ; r.next++ {

@@ -64,6 +64,8 @@ func (l *Lease) renewals(ctx context.Context) {
 		pause = l.run.opts.TTL / 3
 		if err := l.renew(ctx); err != nil {
 			pause = l.run.opts.TTL / 12
+		} else {
+			l.tidy(ctx)
 		}
 		if l.Err() != nil {
 			return
@@ -111,6 +113,7 @@ func (l *Lease) adopt(ctx context.Context) error {
 	}
 	if s.Token == l.token && s.Held() {
 		l.seq = s.Seq
+		l.note(s.Seq, l.run.opts.Now())
 		l.extend(s.Until)
 		return nil
 	}
@@ -144,6 +147,7 @@ func (l *Lease) put(ctx context.Context, seq int64, state string) error {
 	}
 	l.seq = seq
 	if state == stateHeld {
+		l.note(seq, l.run.opts.Now())
 		l.extend(s.Until)
 	}
 	return nil
