@@ -99,6 +99,9 @@ var cases = []Case{
 		Name: "equal offsets by chance, next to the position", Source: "d~ dk0t0~ dk0v0t0~ Cp1 dk0v0t0~ dk0v1t0~ Cp2 Ap1 dk0v0t0~ dk0v1t0~ dk0v0t0~ dk0v1t0 dk0v0t0",
 		Target: "0~ Cp1 nk1 1..2k0~ Cp1 Cp2 Cp1 0~ Cp1 8..9k0", S: 11, SourceCompacted: true, TargetCompacted: true, Kind: "content", Evidence: "auto",
 	},
+	{Name: "more unknown records than forgotten ones, and S forgotten", Source: "d | dk0t0", Target: "0 n 1k0 n 1k0", S: 0, Kind: "content"},
+	{Name: "the same, and the end copied twice", Source: "d | dk0t0", Target: "n 0 1k0 1k0", S: 0, Kind: "content"},
+	{Name: "more copies than forgotten records, and the end copied twice", Source: "d dk0t0 | Ap1 dk0t0", Target: "0 1k0 0 3k0 3k0", S: 1, Kind: "content"},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -172,9 +172,21 @@ func (f *frame) may(o *orphans, fit bool, least, most, low, high int64) origin {
 	case fit:
 		return origin{h: -1, least: low, most: high, maybe: true, loose: o.again || o.fall}
 	case f.forgets > 0 && (f.alone || !o.stays), f.forgets >= f.end:
-		return origin{h: -1, least: 0, most: -1, maybe: true, loose: !o.stays}
+		// Some are others', or copied again: each may be of anything forgotten.
+		return origin{h: -1, least: 0, most: f.lastFree(), maybe: true, loose: !o.stays}
 	}
 	return noCopy
+}
+
+// lastFree is the highest offset whose record the source may have forgotten, -1
+// where there is none.
+func (f *frame) lastFree() int64 {
+	for at := min(f.forgets, f.end) - 1; at >= 0; at-- {
+		if !f.has(at) {
+			return at
+		}
+	}
+	return -1
 }
 
 // free are the lowest and the highest n free offsets of [low, high), in order;
