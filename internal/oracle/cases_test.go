@@ -102,6 +102,15 @@ var cases = []Case{
 	{Name: "more unknown records than forgotten ones, and S forgotten", Source: "d | dk0t0", Target: "0 n 1k0 n 1k0", S: 0, Kind: "content"},
 	{Name: "the same, and the end copied twice", Source: "d | dk0t0", Target: "n 0 1k0 1k0", S: 0, Kind: "content"},
 	{Name: "more copies than forgotten records, and the end copied twice", Source: "d dk0t0 | Ap1 dk0t0", Target: "0 1k0 0 3k0 3k0", S: 1, Kind: "content"},
+	{
+		Name: "what stood there before a twin of it arrived", Source: "@1430 dk0t0~ dk0t0*2 dk0t0~*7 dk0t0*2 dk0v1450t0 dk0v1439t0", Target: "1439k0 1432k0", S: 1437,
+		SourceCompacted: true, LateSource: 3, Kind: "content",
+	},
+	{
+		Name: "syncs say which history is the shortest", Source: "dv4 dk0t0 dk0v4t0*2 dk0t0 dk0v4t0*2", Target: "5k0 3..6k0 4k0", S: 0,
+		TargetCompacted: true, CopyComplete: true, Kind: "mm2", Syncs: "3:1 6:4 4:5",
+	},
+	{Name: "a sync behind a twin", Source: "d dk0v0t0*8", Target: "3k0 2k0", S: 3, TargetCompacted: true, Kind: "mm2", Syncs: "2:1"},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -240,6 +240,28 @@ func (d *doubt) imagine(f *facts) {
 	} else if !visible {
 		d.simpler = d.ways
 	}
+	if noted := w.noted(); noted != nil && least < budget {
+		rest := noted.rest()
+		d.simpler = append(d.simpler, noted.imagine(r, &blind, rest, min(budget-1, slices.Min(rest[0])))...)
+	}
+}
+
+// noted is the web of an observer who knows the offset syncs that are true; nil
+// where that leaves it as it is.
+func (w *web) noted() *web {
+	out := *w
+	out.could = slices.Clone(w.could)
+	some := false
+	for i, at := range w.slots {
+		y := Sync{w.p.Target.Slots[at].H, w.p.Target.Base + int64(at)}
+		if len(w.could[i]) > 1 && slices.Contains(w.p.Syncs, y) && slices.Contains(w.could[i], y.Source) {
+			out.could[i], some = []int64{y.Source}, true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return &out
 }
 
 // imagine draws ways that cost no more than budget.
@@ -312,6 +334,17 @@ func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
 	if d == nil {
 		return ""
 	}
+	why := f.excusedAs(d, q, r, v)
+	if why == "" && f.stamps != f.p.Stamps {
+		// Other partitions of the topic may show what became of times.
+		told := newFacts(f.p)
+		told.stamps = f.p.Stamps
+		why = told.excusedAs(told.unseen(), q, r, v)
+	}
+	return why
+}
+
+func (f *facts) excusedAs(d *doubt, q Question, r *translate.Result, v Verdict) string {
 	fits := func(way *facts) bool {
 		e := way.expect(q)
 		return way.judgeOutcome(&e, q, r).Verdict == Fine

@@ -57,19 +57,20 @@ func verdict(v Verdict, format string, args ...any) Judgement {
 // but what arrived last must be met in any case.
 func (f *Facts) Judge(q Question, r *translate.Result) Judgement {
 	var first Judgement
+	seen := f.states[0]
 	for i, state := range f.states {
 		j := state.judge(q, r)
 		if j.Verdict == Fine {
-			return f.judgeLate(q, r, j)
+			return f.judgeLate(q, r, j, state)
 		}
 		if i == 0 || first.harmful() && !j.harmful() {
-			first = j
+			first, seen = j, state
 		}
 	}
 	if first.harmful() {
 		return first
 	}
-	return f.judgeLate(q, r, first)
+	return f.judgeLate(q, r, first, seen)
 }
 
 // harmful: the answer would move a group to a wrong place.
@@ -83,12 +84,14 @@ func (j Judgement) harmful() bool {
 }
 
 // judgeLate looks at what arrived while the answer was being looked for: from
-// T on all of it must be met, whatever was seen.
-func (f *Facts) judgeLate(q Question, r *translate.Result, j Judgement) Judgement {
+// T on all of it must be met, whatever was seen. What stood there when the logs
+// were as seen was judged with them.
+func (f *Facts) judgeLate(q Question, r *translate.Result, j Judgement, seen *facts) Judgement {
 	if r.T < 0 || r.Outcome == translate.Refused || len(f.states) == 1 {
 		return j
 	}
-	if m := f.states[0].consume(r.T, q.S); m.lost > 0 && r.Outcome != translate.ExactUnproven && !f.states[0].metAlike(q, r) {
+	m, before := f.states[0].consume(r.T, q.S), seen.consume(r.T, q.S)
+	if m.lost > before.lost && r.Outcome != translate.ExactUnproven && !f.states[0].metAlike(q, r) {
 		return verdict(Lost, "%d records that arrived meanwhile are not met from %d on", m.lost, r.T)
 	}
 	return j
@@ -331,7 +334,11 @@ func (f *facts) judgeRefused(e *expectation, q Question, r *translate.Result, to
 		}
 		if reason == translate.ReasonLoss {
 			if r.T >= 0 && e.t >= 0 && r.T != e.t && !q.Quick {
-				return verdict(Worse, "refused for loss with T %d, but %s", r.T, e.why)
+				what := Worse
+				if m := f.consume(r.T, q.S); r.T < e.t && m.lost == 0 && m.repeats <= r.Repeats {
+					what = Needless // whoever accepts the loss is on the safe side, and knows what repeats
+				}
+				return verdict(what, "refused for loss with T %d, but %s", r.T, e.why)
 			}
 			if r.Lost >= 0 && (r.Lost < e.lost || r.Lost > e.lostAtMost) && !q.NoSource {
 				return verdict(WrongWord, "%d records are said to be lost, but it is %d to %d", r.Lost, e.lost, e.lostAtMost)
