@@ -111,6 +111,14 @@ var cases = []Case{
 		TargetCompacted: true, CopyComplete: true, Kind: "mm2", Syncs: "3:1 6:4 4:5",
 	},
 	{Name: "a sync behind a twin", Source: "d dk0v0t0*8", Target: "3k0 2k0", S: 3, TargetCompacted: true, Kind: "mm2", Syncs: "2:1"},
+	{
+		Name: "a forgotten record does not stand for a later one of its key", Source: "dk7~ dk7t0 dt0", Target: "0k7 2", S: 1,
+		SourceCompacted: true, TargetCompacted: true, Filters: true, Kind: "content", Want: "refused loss",
+	},
+	{
+		Name: "nor does it from the first record on", Source: "dp1k29~ Cp1 dk29t0 dt0", Target: "0k29 3", S: 0,
+		SourceCompacted: true, TargetCompacted: true, Filters: true, Kind: "content", Want: "refused loss",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -305,7 +305,8 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 // explain forgets the pending records that a later record of their key makes
 // up for, at or after from: a copy of a higher source offset, or one that is no
 // copy. (A copy of a lower one, by a later pass, may have made the cleaner take
-// them too, and makes up for nothing.)
+// them too, and makes up for nothing; nor does what may be a copy of a record
+// that the source has forgotten, as compaction there leaves the last of a key.)
 func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte][]int64) error {
 	if from >= s.tgt.limit {
 		return nil
@@ -315,7 +316,7 @@ func (s *solver) explain(ctx context.Context, from int64, pending map[[16]byte][
 		if err != nil || e == nil {
 			return err
 		}
-		if e.Kind != batch.Data || e.Key == nil {
+		if e.Kind != batch.Data || e.Key == nil || e.maybe {
 			continue
 		}
 		h := e.h

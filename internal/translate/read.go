@@ -112,7 +112,9 @@ func (m *merge) take(ctx context.Context, e *traced) error {
 		return nil
 	}
 	if !ok {
-		m.explain(e.Key)
+		if !e.maybe {
+			m.explain(e.Key)
+		}
 		m.r.others++
 		return m.s.keepDoubt(e, m.after)
 	}
@@ -192,7 +194,9 @@ func (m *merge) miss() {
 	m.r.lastGap = e.Offset
 }
 
-// explain forgets missing records that a later record of their key explains.
+// explain forgets missing records that a later record of their key explains. (A
+// copy of what the source has forgotten is none: what compaction has left there
+// of a key is later than all that it took.)
 func (m *merge) explain(key []byte) {
 	if len(m.pending) == 0 || key == nil {
 		return
