@@ -11,24 +11,32 @@ import (
 
 func newMigrationAbortCmd(f *Factory) *cobra.Command {
 	o := &migrationOptions{}
+	var leave bool
 	cmd := &cobra.Command{
 		Use:   "abort NAME",
 		Short: "End a migration and take back whatever it has done",
 		Long: "Gives the groups on the target back what they had before, so that the application may go on on the\n" +
 			"source. That is possible up to its first commit on the target; from then on 'kferry migration\n" +
-			"fail-back' is the way back. Where somebody else has committed nothing is overwritten.",
-		Example: "  kferry migration abort shop",
+			"fail-back' is the way back. Where somebody else has committed nothing is overwritten, and the abort\n" +
+			"waits at 'aborting'. With --leave-positions it ends, and says which positions stay.",
+		Example: "  kferry migration abort shop\n  kferry migration abort shop --leave-positions",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.command = commandLine(cmd, args)
-			return runMigrationAbort(cmd.Context(), f, o, args[0])
+			return runMigrationAbort(cmd.Context(), f, o, args[0], leave)
 		},
 	}
 	o.add(f, cmd, false)
+	addLeave(cmd, &leave, "the target, also when it looks as if the application had begun there, and end nevertheless: what it has read there, it reads again on the source")
 	return cmd
 }
 
-func runMigrationAbort(ctx context.Context, f *Factory, o *migrationOptions, name string) error {
+// addLeave adds --leave-positions.
+func addLeave(cmd *cobra.Command, leave *bool, where string) {
+	cmd.Flags().BoolVar(leave, "leave-positions", false, "leave positions alone that somebody else has changed on "+where)
+}
+
+func runMigrationAbort(ctx context.Context, f *Factory, o *migrationOptions, name string, leave bool) error {
 	m, err := f.openMigration(ctx, name, o)
 	if err != nil {
 		return err
@@ -39,6 +47,9 @@ func runMigrationAbort(ctx context.Context, f *Factory, o *migrationOptions, nam
 	if !o.write.yes && m.state.Step != migration.Aborted {
 		question := fmt.Sprintf("Abort migration %s, which stands at %s, and take back what it has written on %s?",
 			clean(name), m.state.Step, clusterText(m.state.Target))
+		if leave {
+			question += " What somebody else has changed there since stays as it is."
+		}
 		if err := f.confirmWrite(ctx, m.to, question, &o.write); err != nil {
 			return err
 		}
@@ -48,7 +59,7 @@ func runMigrationAbort(ctx context.Context, f *Factory, o *migrationOptions, nam
 		return unchanged(err)
 	}
 	live := newMigrationLive(f, m.state, false)
-	in.Progress = live.show
+	in.Progress, in.LeavePositions = live.show, leave
 	var work context.Context
 	work, in.Stop = stopOf(ctx)
 	out, err := migration.Abort(work, name, in)

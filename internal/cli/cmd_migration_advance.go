@@ -241,7 +241,7 @@ func refusal(ws []migration.Wait) bool {
 		case migration.WaitPlan, migration.WaitApply, migration.WaitVerify, migration.WaitEvent, migration.WaitAdvance:
 			return true
 		case migration.WaitMembers, migration.WaitUnsettled, migration.WaitCopy, migration.WaitFirstCommit,
-			migration.WaitBoth, migration.WaitTargetMembers, migration.WaitKeep:
+			migration.WaitBoth, migration.WaitTargetMembers, migration.WaitKeep, migration.WaitGone:
 		}
 	}
 	return false
@@ -296,6 +296,10 @@ func (o *migrationOptions) next(f *Factory, st *migration.State) string {
 		return fmt.Sprintf("The application may go on on %s. The name is free for another try.", clusterText(st.Source))
 	case migration.FailedBack:
 		return fmt.Sprintf("Start the application on %s: bootstrap.servers=%s", clusterText(st.Source), clean(joinComma(st.Source.Bootstrap)))
+	case migration.Aborting:
+		return "Next: " + o.migrationCall(f, "abort", st.Name, "")
+	case migration.FailingBack:
+		return "Next: " + o.migrationCall(f, "fail-back", st.Name, "--wait")
 	case migration.Moved, migration.Resumed:
 		return "Next, once it is started there: " + o.migrationCall(f, "advance", st.Name, "--wait")
 	}

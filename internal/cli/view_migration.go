@@ -175,9 +175,21 @@ func (v migrationView) outcome(o *migration.Outcome) error {
 	if err := v.steps(st); err != nil {
 		return err
 	}
+	v.left(st)
 	v.start(st)
 	v.waiting(o.Waiting)
 	return nil
+}
+
+// left shows every position that stays where somebody else has put it.
+func (v migrationView) left(st *migration.State) {
+	if len(st.Left) == 0 {
+		return
+	}
+	v.linef("\n%s", v.paint.bold("Left as they are, because somebody else has changed them:"))
+	for _, l := range st.Left {
+		v.linef("  %s: %s", clean(l.Cluster), clean(l.String()))
+	}
 }
 
 // stepRow is a step that was reached, one that was gone back from, or one that

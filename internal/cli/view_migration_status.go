@@ -45,6 +45,7 @@ func (v statusView) show(s *migration.Status) error {
 	if err := v.steps(st); err != nil {
 		return err
 	}
+	v.left(st)
 	v.runs(st)
 	if n := len(st.Findings); n > 0 && v.wide {
 		v.linef("\n%s", v.paint.bold("Found when it was created:"))

@@ -148,8 +148,10 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 			case err != nil:
 				return out, err
 			case len(waiting) > 0:
-				out.Waiting = waiting
-				return out, nil
+				if again, err := e.pause(ctx, out, waiting); !again {
+					return out, err
+				}
+				continue
 			case e.st.seq != at && len(e.st.Returns)-returns <= maxReturns:
 				continue // it has gone back
 			}
@@ -179,25 +181,37 @@ func (e *engine) walk(ctx context.Context, until Step, next func() step) (*Outco
 			}
 			continue
 		}
-		e.tell(waiting, nil)
-		if !e.in.Wait || !patient(waiting) {
-			out.Waiting = waiting
-			return out, nil
-		}
-		d := interval(&e.in, e.spec())
-		if !e.until.IsZero() {
-			left := e.until.Sub(e.in.Now())
-			if left <= 0 {
-				out.Waiting, out.TimedOut = waiting, true
-				return out, nil
-			}
-			d = min(d, left)
-		}
-		if err := e.in.Sleep(ctx, d); err != nil {
-			out.Waiting = waiting
+		if again, err := e.pause(ctx, out, waiting); !again {
 			return out, err
 		}
 	}
+}
+
+// pause tells what is waited for, and waits a while when the call is to and all
+// of it can come by itself; again is false when the call ends with it.
+func (e *engine) pause(ctx context.Context, out *Outcome, waiting []Wait) (again bool, err error) {
+	e.tell(waiting, nil)
+	out.Waiting = waiting
+	if !e.in.Wait || !patient(waiting) {
+		return false, nil
+	}
+	d := interval(&e.in, e.spec())
+	if !e.until.IsZero() {
+		left := e.until.Sub(e.in.Now())
+		if left <= 0 {
+			out.TimedOut = true
+			return false, nil
+		}
+		d = min(d, left)
+	}
+	if err := e.in.Sleep(ctx, d); err != nil {
+		return false, err
+	}
+	if e.in.stopped() {
+		return false, ErrInterrupted
+	}
+	out.Waiting = nil
+	return true, nil
 }
 
 // deadline is when waiting ends, zero for never.
@@ -216,7 +230,7 @@ func (e *engine) deadline() time.Time {
 func patient(ws []Wait) bool {
 	for i := range ws {
 		switch ws[i].Kind {
-		case WaitMembers, WaitUnsettled, WaitCopy, WaitFirstCommit, WaitBoth, WaitTargetMembers, WaitKeep:
+		case WaitMembers, WaitUnsettled, WaitCopy, WaitFirstCommit, WaitBoth, WaitTargetMembers, WaitKeep, WaitGone:
 		case WaitPlan, WaitApply, WaitVerify, WaitEvent, WaitAdvance:
 			return false
 		}

@@ -39,6 +39,10 @@ type Input struct {
 	// kept from forgetting; From is not used. Only for a migration of which the
 	// positions are applied.
 	SourceGone bool
+	// LeavePositions ends Abort and Stay also where positions cannot be taken
+	// back, because somebody else has changed them since: they stay as they are,
+	// and State.Left has them.
+	LeavePositions bool
 	// Until is the step at which to stop; "" is the end.
 	Until Step
 	// Interval overrides that of the spec; for tests.

@@ -47,6 +47,9 @@ type stepBody struct {
 	Positions string `json:"positions,omitempty"`
 	// Committed are these positions, with Stopped: group, TOPIC/PARTITION, offset.
 	Committed map[string]map[string]int64 `json:"committed,omitempty"`
+	// Left are positions that stay where somebody else has put them, with
+	// Aborted, and with the step after a way back that was given up.
+	Left []LeftPosition `json:"left,omitempty"`
 	// Stood is where the groups stood on the target, with FailingBack.
 	Stood []stood `json:"stood,omitempty"`
 }
@@ -158,6 +161,7 @@ func (s *State) reach(b *stepBody, e *run.Entry) {
 	if b.Stood != nil {
 		s.stood = b.Stood
 	}
+	s.Left = append(s.Left, b.Left...)
 }
 
 // stay takes that there was no return.
@@ -172,11 +176,13 @@ func (s *State) goBack(b Return, e *run.Entry) {
 	b.At = e.Time
 	s.Returns = append(s.Returns, b)
 	s.Step, s.Since, s.visit = b.To, e.Time, e.Seq
-	s.Plan, s.PlanDigest, s.ApplyRun = "", "", ""
 	if b.To == FailingBack {
+		// What it goes back from, and what was final on the source, is as it was.
 		s.Back, s.BackDigest, s.BackRun = "", "", ""
+		return
 	}
-	if b.To == Stopping || b.To == FailingBack {
+	s.Plan, s.PlanDigest, s.ApplyRun = "", "", ""
+	if b.To == Stopping {
 		s.positions = ""
 	}
 	s.Resumed = map[string]time.Time{}

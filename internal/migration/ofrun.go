@@ -15,33 +15,44 @@ func OfRun(ctx context.Context, r *run.Run) (*State, error) { return readState(c
 
 // LookBack makes the plan of the way back of a migration as FailBack would make
 // it now, or reads the one that it has made. It writes nothing and needs no
-// lease.
-func LookBack(ctx context.Context, name string, in Input) (*plan.Plan, error) {
+// lease. What FailBack would wait for before it plans is given instead of a plan:
+// groups that something has put back on the target. Members show in the plan.
+func LookBack(ctx context.Context, name string, in Input) (*plan.Plan, *Outcome, error) {
 	in.defaults()
 	r, err := open(ctx, in.Bucket, "reading", name, in.Run)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st, err := readState(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e := &engine{in: in, run: r, st: st}
 	if err := e.same("reading"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	out := &Outcome{State: st}
 	switch {
-	case st.Back != "":
-		return e.attached(ctx, st.Back, st.BackDigest)
-	case !st.Step.Reached(Moved) && st.Step != FailingBack:
-		return nil, &Error{
+	case st.returning == nil && st.Back != "":
+		p, err := e.attached(ctx, st.Back, st.BackDigest)
+		return p, out, err
+	case st.Step != FailingBack && (st.returning != nil || !st.Step.Reached(Moved) && !e.begun(ctx)):
+		return nil, nil, &Error{
 			Op: "planning the way back of", Name: name, Err: fmt.Errorf("it stands at %s, from which no way leads back", st.Step),
 			Hint: "up to the first commit on the target kferry migration abort undoes what was done",
 		}
 	}
 	forward, err := e.attached(ctx, st.Plan, st.PlanDigest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return e.buildBack(ctx, forward)
+	there, err := read(ctx, &in.To, st.targets())
+	if err != nil {
+		return nil, nil, err
+	}
+	if out.Waiting = e.fallen(forward, there); len(out.Waiting) > 0 {
+		return nil, out, nil
+	}
+	p, err := e.buildBack(ctx, forward)
+	return p, out, err
 }

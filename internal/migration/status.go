@@ -404,7 +404,7 @@ func (e *engine) needs(ctx context.Context, p *plan.Plan, here, there *reading) 
 
 // absent are the groups that have not gone on on the target yet.
 func (e *engine) absent(ctx context.Context, p *plan.Plan, there *reading) ([]Wait, error) {
-	to, err := ends(ctx, &e.in.To, there)
+	all, err := e.compare(ctx, p, there)
 	if err != nil {
 		return nil, err
 	}
@@ -413,8 +413,8 @@ func (e *engine) absent(ctx context.Context, p *plan.Plan, there *reading) ([]Wa
 		if _, ok := e.st.Resumed[name]; ok {
 			continue
 		}
-		if a := arrival(p.Group(name), there.groups[name], to); !a.here() {
-			out = append(out, Wait{Kind: WaitFirstCommit, Group: name, Detail: fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.detail), Remedy: e.startText()})
+		if w := e.absence(name, all[name]); w != nil {
+			out = append(out, *w)
 		}
 	}
 	return out, nil

@@ -377,42 +377,49 @@ func aboutGroup(name, detail string) string {
 // returns the run that did; "" when there was nothing. What cannot be taken
 // back is ErrInUse.
 func (e *engine) rollBack(ctx context.Context, side *plan.Side, digest string) (string, error) {
+	t, err := e.takeBack(ctx, side, digest)
+	if err == nil {
+		err = t.inUse()
+	}
+	return t.run, err
+}
+
+// takeBack takes back what the runs of a plan have written on a side, but for
+// groups in which somebody else was at work since. With LeavePositions that is
+// as well true of groups that the brokers refuse.
+func (e *engine) takeBack(ctx context.Context, side *plan.Side, digest string) (t takenBack, err error) {
 	ids, err := run.ByPlan(ctx, e.in.Bucket, digest)
 	if err != nil || digest == "" || len(ids) == 0 {
-		return "", err
+		return t, err
 	}
 	rep, err := plan.Rollback(ctx, ids[len(ids)-1], plan.RollbackInput{
 		To: *side, Bucket: e.in.Bucket, Stop: e.in.Stop, Tool: e.in.Tool, Command: e.in.Command, Run: e.in.Run,
 		Now: e.in.Now, Progress: e.planProgress,
 	})
 	if err != nil {
-		return "", err
+		return t, err
 	}
-	var left, open []string
+	t.run = rep.Run
+	var open []string
 	for i := range rep.Groups {
-		switch g := &rep.Groups[i]; g.Result {
-		case plan.RolledBack, plan.Unchanged, plan.AlreadyApplied:
-		case plan.Failed, plan.NotTried, plan.TakenBack:
-			open = append(open, aboutGroup(g.Name, g.Detail))
+		g := &rep.Groups[i]
+		about := aboutGroup(g.Name, g.Detail)
+		switch refused := errors.Is(g.Err, group.ErrAuth) || g.Reason == plan.ReasonNotTaken; {
+		case g.Result == plan.RolledBack, g.Result == plan.Unchanged, g.Result == plan.AlreadyApplied:
+		case g.Result == plan.NotTried, !refused && (g.Result == plan.Failed || g.Result == plan.TakenBack), refused && !e.in.LeavePositions:
+			open = append(open, about)
 		default:
-			if errors.Is(g.Err, group.ErrAuth) || g.Reason == plan.ReasonNotTaken {
-				open = append(open, aboutGroup(g.Name, g.Detail))
-				continue
-			}
-			left = append(left, aboutGroup(g.Name, g.Detail))
+			t.left, t.groups = append(t.left, about), append(t.groups, g.Name)
 		}
 	}
 	if len(open) > 0 {
 		// Nobody is in the way: it is tried again.
-		return rep.Run, fmt.Errorf("taking back run %s: %s", ids[len(ids)-1], strings.Join(open, "; "))
+		return t, fmt.Errorf("taking back run %s: %s", ids[len(ids)-1], strings.Join(open, "; "))
 	}
-	if len(left) > 0 {
-		return rep.Run, fmt.Errorf("taking back run %s: %w: %s", ids[len(ids)-1], ErrInUse, strings.Join(left, "; "))
+	if t.run != "" && (len(t.left) == 0 || e.in.LeavePositions) && e.st.RollbackRun != t.run {
+		return t, e.put(ctx, entryUndone, runBody{Run: t.run})
 	}
-	if rep.Run != "" {
-		return rep.Run, e.put(ctx, entryUndone, runBody{Run: rep.Run})
-	}
-	return "", nil
+	return t, nil
 }
 
 // verify looks at positions and proofs once more.
@@ -532,16 +539,21 @@ func (e *engine) stillThere(ctx context.Context) ([]Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	there, err := read(ctx, &e.in.To, e.st.targets())
+	all, there, err := e.arrivals(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range e.st.targets() {
-		a := arrival(p.Group(name), there.groups[name], nil)
-		if a.behind == "" {
+		a := all[name]
+		if a.synced != "" {
+			return []Wait{*e.absence(name, a)}, nil
+		}
+		// Also on a topic that is gone: the plan is to be made without it.
+		a.gone = arrival(p.Group(name), there.groups[name], nil).gone
+		if a.wrong() == "" {
 			continue
 		}
-		detail := fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.behind)
+		detail := fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.wrong())
 		if e.in.SourceGone {
 			return []Wait{{
 				Kind: WaitVerify, Group: name, Detail: detail,

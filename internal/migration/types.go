@@ -123,6 +123,9 @@ const (
 	WaitApply WaitKind = "apply"
 	// WaitVerify: a position or a proof is not as it should be.
 	WaitVerify WaitKind = "verify"
+	// WaitGone: a position on the target is gone since the application was told
+	// to start there; its own next commit brings one.
+	WaitGone WaitKind = "position-gone"
 	// WaitFirstCommit: the application has not committed on the target yet.
 	WaitFirstCommit WaitKind = "first-commit"
 	// WaitBoth: the application runs on both sides.
@@ -224,6 +227,9 @@ type State struct {
 	BackDigest  string   `json:"back_digest,omitempty"`
 	BackRun     string   `json:"back_run,omitempty"`
 	KeepRuns    []string `json:"keep_runs,omitempty"`
+	// Left are positions that stay where somebody else has put them, on a
+	// cluster from which the migration has taken back everything else.
+	Left []LeftPosition `json:"left,omitempty"`
 	// Resumed is when the first commit of each group was seen on the target, by
 	// its name there.
 	Resumed map[string]time.Time `json:"resumed"`

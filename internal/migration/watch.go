@@ -28,11 +28,7 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 		return nil, err
 	}
 	out.Plan = p
-	there, err := read(ctx, &e.in.To, e.st.targets())
-	if err != nil {
-		return nil, err
-	}
-	to, err := ends(ctx, &e.in.To, there)
+	all, _, err := e.arrivals(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -42,20 +38,14 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 			live = true
 			continue
 		}
-		a := arrival(p.Group(name), there.groups[name], to)
+		a := all[name]
 		live = live || a.members > 0 || a.committed
-		switch {
-		case a.behind != "":
-			waiting = append(waiting, Wait{
-				Kind: WaitVerify, Group: name, Detail: a.behind,
-				Remedy: "its positions have expired there, or something else has put the group back, such as MirrorMaker 2 (sync.group.offsets.enabled): kferry verify shows which; kferry migration abort undoes the rest while nobody reads there, and it can be created again",
-			})
-		case a.here():
-			if err := e.put(ctx, entryResumed, resumedBody{Group: name, Detail: a.detail}); err != nil {
-				return nil, err
-			}
-		default:
-			waiting = append(waiting, Wait{Kind: WaitFirstCommit, Group: name, Detail: fmt.Sprintf("group %q on %s: %s", name, e.in.To.Name, a.detail), Remedy: e.startText()})
+		if w := e.absence(name, a); w != nil {
+			waiting = append(waiting, *w)
+			continue
+		}
+		if err := e.put(ctx, entryResumed, resumedBody{Group: name, Detail: a.detail}); err != nil {
+			return nil, err
 		}
 	}
 	back, err := e.sourceBack(ctx, live)
@@ -65,18 +55,18 @@ func (e *engine) watch(ctx context.Context, out *Outcome) ([]Wait, error) {
 	if back != nil {
 		waiting = append(waiting, *back)
 	}
-	return e.arrive(ctx, waiting)
+	return e.arrive(ctx, waiting, all)
 }
 
 // arrive journals how far the watching has come.
-func (e *engine) arrive(ctx context.Context, waiting []Wait) ([]Wait, error) {
+func (e *engine) arrive(ctx context.Context, waiting []Wait, all map[string]arrived) ([]Wait, error) {
 	switch {
 	case len(e.st.Resumed) > 0 && e.st.Step == Moved:
-		return nil, e.reach(ctx, stepBody{Step: Resumed, Detail: fmt.Sprintf("%d of %s", len(e.st.Resumed), count(len(e.st.targets()), "group", "groups"))})
+		return nil, e.reach(ctx, stepBody{Step: Resumed, Detail: fmt.Sprintf("%d of %s", len(e.st.Resumed), count(len(e.st.targets()), "group", "groups")) + e.unsure(all)})
 	case len(waiting) > 0:
 		return waiting, nil
 	}
-	return nil, e.reach(ctx, stepBody{Step: Across, Detail: fmt.Sprintf("%s gone on on %s", count(len(e.st.targets()), "group has", "groups have"), e.in.To.Name)})
+	return nil, e.reach(ctx, stepBody{Step: Across, Detail: fmt.Sprintf("%s gone on on %s", count(len(e.st.targets()), "group has", "groups have"), e.in.To.Name) + e.unsure(all)})
 }
 
 // sourceBack looks whether the application runs on the source again. While
@@ -112,59 +102,6 @@ func (e *engine) leave(ctx context.Context, reason, detail string, now *reading)
 		return nil
 	}
 	return e.put(ctx, entryStayed, stayedBody{Detail: detail, Positions: now.sum, Committed: now.committed()})
-}
-
-// arrived is how far one group has come on the target.
-type arrived struct {
-	members int
-	// committed: some position is further than planned, or one is there where
-	// nothing was put. What it has on partitions that were not moved it may have
-	// had before.
-	committed bool
-	// nothing: there is nothing to read from where the group stands.
-	nothing bool
-	// behind says which position is before the one that was planned, or gone.
-	behind string
-	detail string
-}
-
-// here reports whether the group has gone on: by a commit, or, where there is
-// nothing to read and so nothing to commit, by its members.
-func (a *arrived) here() bool { return a.committed || a.members > 0 && a.nothing }
-
-// arrival compares a group of the target with its plan.
-func arrival(g *plan.Group, now group.Reading, ends map[topic.Partition]int64) arrived {
-	a := arrived{members: len(now.Group.Members), nothing: true}
-	lag := int64(0)
-	if g != nil {
-		for i := range g.Positions {
-			pos := &g.Positions[i]
-			tp := pos.Target()
-			at, ok := now.Positions[tp]
-			if pos.After == nil {
-				// Nothing was put there; what is there now is the application's.
-				a.committed = a.committed || ok && (pos.Before == nil || pos.Action == plan.Delete)
-				continue
-			}
-			switch {
-			case !ok:
-				a.behind = fmt.Sprintf("%s has no position any more, and was put at %d", tp, pos.After.Offset)
-				continue
-			case at.Offset < pos.After.Offset:
-				a.behind = fmt.Sprintf("%s stands at %d, before %d where it was put", tp, at.Offset, pos.After.Offset)
-			case at.Offset > pos.After.Offset:
-				a.committed = true
-			}
-			if end, ok := ends[tp]; ok && end > at.Offset {
-				a.nothing, lag = false, lag+end-at.Offset
-			}
-		}
-	}
-	a.detail = fmt.Sprintf("%s, %s, %s to read", now.Group.State, count(a.members, "member", "members"), count(lag, "record", "records"))
-	if !a.committed {
-		a.detail += ", no commit yet"
-	}
-	return a
 }
 
 // ends reads the ends of the partitions on which groups of a side have
