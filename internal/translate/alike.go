@@ -157,6 +157,7 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 		return nil, "", err
 	}
 	best, most := printer{}, 0
+	timed, some := printer{}, 0 // the best of those that compare times
 	// Likely places first: most copies are found there, and the source is read
 	// in search of records only when none is.
 	for _, near := range []bool{true, false} {
@@ -175,6 +176,9 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 			if found > most {
 				best, most = p, found
 			}
+			if found > some && p.time != timeLost {
+				timed, some = p, found
+			}
 			if found > 0 && 10*found >= 9*all {
 				break
 			}
@@ -185,6 +189,11 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 	}
 	if most == 0 {
 		return nil, "no record that was looked at has one like it on the source", nil
+	}
+	if best.time == timeLost && 2*some >= most {
+		// A mover keeps times or it does not: the others are only like records
+		// that the source still has.
+		best = timed
 	}
 	return &content{by: best}, "", nil
 }
