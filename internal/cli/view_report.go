@@ -51,9 +51,15 @@ func (v reportView) show(r *plan.Report) error {
 	for i := range r.Groups {
 		v.problems(&r.Groups[i])
 	}
+	if l := r.CommitLatency; l != nil && l.Requests >= enoughRequests {
+		_, _ = fmt.Fprintf(v.w, "%d commits: half of them answered within %.1f ms, 99 %% within %.1f ms, all within %.1f ms\n", l.Requests, l.P50MS, l.P99MS, l.MaxMS)
+	}
 	_, err := fmt.Fprintln(v.w, reportSum(r))
 	return err
 }
+
+// enoughRequests is from how many on percentiles say something to people.
+const enoughRequests = 10
 
 // problems lists the positions behind a result, and what helps.
 func (v reportView) problems(g *plan.GroupReport) {

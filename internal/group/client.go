@@ -51,6 +51,7 @@ type Client struct {
 	mu       sync.Mutex
 	versions map[int32]map[int16]span // per broker and request key
 	topics   *Completeness            // what positions() may have left out, once known
+	nodes    map[string]int32         // coordinators as last looked up, for writes only
 }
 
 // New returns a client for the groups of the cluster behind conn, which stays
@@ -62,6 +63,7 @@ func New(conn Connection, opts *Options) *Client {
 		unstableWait: defaultUnstableWait,
 		batch:        defaultBatch,
 		versions:     make(map[int32]map[int16]span),
+		nodes:        make(map[string]int32),
 	}
 	if opts == nil {
 		return c

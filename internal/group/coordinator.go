@@ -102,6 +102,39 @@ func (c *Client) findBatch(ctx context.Context, names []string, nodes map[int32]
 		delete(errs, co.Key)
 		nodes[co.NodeID] = append(nodes[co.NodeID], co.Key)
 	}
+	c.remember(nodes)
+}
+
+// maxRemembered bounds the coordinators that are kept for writes.
+const maxRemembered = 100_000
+
+// remember keeps coordinators for the writes that follow a look-up.
+//
+// Only writes go to a coordinator that was looked up before. A broker that is in
+// charge no longer refuses a write with NOT_COORDINATOR, or cannot append it
+// because the partition of __consumer_offsets has another leader; a reading it
+// could answer from what it still has in memory.
+func (c *Client) remember(nodes map[int32][]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.nodes) > maxRemembered {
+		clear(c.nodes)
+	}
+	for node, names := range nodes {
+		for _, name := range names {
+			c.nodes[name] = node
+		}
+	}
+}
+
+// remembered returns the coordinator as last looked up, and forgets it: it is
+// good for one write.
+func (c *Client) remembered(group string) (int32, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	node, ok := c.nodes[group]
+	delete(c.nodes, group)
+	return node, ok
 }
 
 // coordinator finds the coordinator of one group.

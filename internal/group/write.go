@@ -41,39 +41,52 @@ func (c *Client) send(ctx context.Context, w write) (kmsg.Response, error) {
 	// answer is on the way leaves everything open.
 	p := newPatience(c.timeout - c.timeout/4)
 	var last error
-	for {
-		node, err := c.coordinator(ctx, w.group)
-		if err != nil {
-			return nil, kindError(errors.Join(err, last), w.group, "DESCRIBE")
-		}
-		if w.fit != nil {
-			err := w.fit(ctx, node)
-			if err != nil && !errors.Is(err, ErrNoKeep) && (transient(err) || unclear(err)) && p.wait(ctx) {
-				last = err
-				continue
-			}
-			if err != nil {
-				return nil, err
+	node, known := c.remembered(w.group)
+	for ; ; known = false {
+		if !known {
+			var err error
+			if node, err = c.coordinator(ctx, w.group); err != nil {
+				return nil, kindError(errors.Join(err, last), w.group, "DESCRIBE")
 			}
 		}
-		req := &once{Request: w.request(), harmless: w.harmless(), max: w.max}
-		resp, err := c.conn.Client().Broker(int(node)).Request(ctx, req)
-		switch {
-		case err == nil && w.judge(resp) == settled:
-			return resp, nil
-		case err == nil:
-			last = kerr.NotCoordinator
-			if !p.wait(ctx) {
-				// The codes are the best that there is to say.
-				return resp, nil
+		resp, again, err := c.sendTo(ctx, node, w)
+		last = err
+		switch open := new(UnansweredError); {
+		case err == nil, errors.As(err, &open), errors.Is(err, ErrNoKeep):
+			return resp, err
+		case known:
+			// Nothing was done, and the broker may be the wrong one by now.
+		case !again:
+			return nil, err
+		case !p.wait(ctx):
+			if resp != nil {
+				return resp, nil // its codes are the best that there is to say
 			}
-		case !req.withdraw():
-			return nil, &UnansweredError{Group: w.group, Err: err}
-		case (transient(err) || unclear(err)) && p.wait(ctx):
-			last = err
-		default:
 			return nil, err
 		}
+	}
+}
+
+// sendTo sends a write once. Unless the error is an *UnansweredError nothing was
+// done when there is one; again says that sending it once more can help. An
+// answer that says as much is returned beside the error.
+func (c *Client) sendTo(ctx context.Context, node int32, w write) (resp kmsg.Response, again bool, err error) {
+	if w.fit != nil {
+		if err := w.fit(ctx, node); err != nil {
+			return nil, transient(err) || unclear(err), err
+		}
+	}
+	req := &once{Request: w.request(), harmless: w.harmless(), max: w.max}
+	resp, err = c.conn.Client().Broker(int(node)).Request(ctx, req)
+	switch {
+	case err == nil && w.judge(resp) == settled:
+		return resp, false, nil
+	case err == nil:
+		return resp, true, kerr.NotCoordinator
+	case !req.withdraw():
+		return nil, false, &UnansweredError{Group: w.group, Err: err}
+	default:
+		return nil, transient(err) || unclear(err), err
 	}
 }
 

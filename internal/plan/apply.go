@@ -52,6 +52,7 @@ type applier struct {
 	execution
 	plan   *Plan
 	in     ApplyInput
+	sealed []byte // the plan as it is stored
 	digest string
 	todo   map[string]*Group // those that the plan would write
 	// keep is the time for which positions are kept; 0 leaves it to the cluster.
@@ -72,16 +73,15 @@ func (a *applier) begin() error {
 	if in.Now == nil {
 		in.Now = time.Now
 	}
-	sealed := *p
-	if _, err := sealed.seal(); err != nil {
+	sealed, err := p.sealing()
+	if err != nil {
 		return err
 	}
-	a.digest = sealed.Digest
+	a.sealed, a.digest = sealed.data, sealed.digest
+	in.readTogether()
 	a.execution = execution{
-		writer: writer{
-			to: &in.To, timeout: in.To.requestTimeout(), maxCommit: orDefault(in.MaxCommit, defaultMaxCommit), stop: in.Stop,
-		},
-		bucket: in.Bucket, parallel: orDefault(in.Parallel, defaultParallel), progress: in.Progress, now: in.Now, tool: in.Tool,
+		writer: newWriter(&in.To, in.Parallel, in.MaxCommit, in.Stop),
+		bucket: in.Bucket, inFlight: inFlight(in.Parallel), progress: in.Progress, now: in.Now, tool: in.Tool,
 		report: &Report{Digest: a.digest, Started: in.Now().UTC(), Groups: []GroupReport{}},
 	}
 	switch {
@@ -111,6 +111,15 @@ func (a *applier) begin() error {
 	}
 	a.choose(cmp.Or(in.Keep, p.Options.Keep()))
 	return nil
+}
+
+// readTogether lets groups that are worked on at once be read at once.
+func (in *ApplyInput) readTogether() {
+	in.To = readsTogether(in.To)
+	if in.From != nil {
+		from := readsTogether(*in.From)
+		in.From = &from
+	}
 }
 
 // foreign says how a cluster is not the one that was pinned.
@@ -260,7 +269,7 @@ func (a *applier) carryOut(ctx context.Context) error {
 	if a.history.rollback != "" {
 		return a.rolledBack()
 	}
-	if err := a.run.Attach(ctx, "plan", Format, Version, a.plan); err != nil {
+	if err := a.run.AttachEncoded(ctx, "plan", a.sealed); err != nil {
 		return err
 	}
 	pending := a.pending()

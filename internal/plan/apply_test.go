@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kferry/kferry/internal/topic"
 	"github.com/kferry/kferry/internal/translate"
@@ -99,7 +100,7 @@ func throughFile(t *testing.T, p *Plan) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(p, out); d != "" {
+	if d := cmp.Diff(p, out, cmpopts.IgnoreUnexported(Plan{})); d != "" {
 		t.Errorf("the file is not the plan (-want +got):\n%s", d)
 	}
 	return out

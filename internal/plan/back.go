@@ -63,7 +63,7 @@ func BuildBack(ctx context.Context, in BackInput) (*Plan, error) {
 	}
 	b.judgeBack()
 	b.plan.finish()
-	if _, err := b.plan.seal(); err != nil {
+	if err := b.plan.seal(); err != nil {
 		return nil, err
 	}
 	return b.plan, nil

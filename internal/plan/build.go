@@ -53,7 +53,7 @@ func prepare(ctx context.Context, in Input) (*builder, error) {
 		return names
 	})
 	b.plan.finish()
-	if _, err := b.plan.seal(); err != nil {
+	if err := b.plan.seal(); err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -30,6 +30,18 @@ type writer struct {
 	timeout   time.Duration // of one request
 	maxCommit int
 	stop      <-chan struct{}
+	// slots holds one token for each group whose requests are under way.
+	slots   chan struct{}
+	commits *stopwatch
+}
+
+// newWriter returns a writer to one cluster without journal and lease. Of the
+// groups that it works on, parallel ones at a time send requests.
+func newWriter(to *Side, parallel, maxCommit int, stop <-chan struct{}) writer {
+	return writer{
+		to: to, timeout: to.requestTimeout(), maxCommit: orDefault(maxCommit, defaultMaxCommit), stop: stop,
+		slots: make(chan struct{}, orDefault(parallel, defaultParallel)), commits: &stopwatch{},
+	}
 }
 
 // fatal is an error after which nothing more may be done in the name of the
@@ -162,6 +174,12 @@ func (s *sent) take(answers map[topic.Partition]error, err error) bool {
 // send sends the commits and deletions of one group, and stops at the first
 // thing that goes wrong. The error is fatal; all else is in sent.
 func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*sent, error) {
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-ctx.Done():
+		return nil, &fatal{context.Cause(ctx)}
+	}
 	// The lease must outlive the requests: whoever takes the run over waits
 	// only for those that were sent before.
 	if err := w.lease.Confirm(ctx, w.timeout); err != nil {
@@ -172,8 +190,10 @@ func (w *writer) send(ctx context.Context, b *beginBody, now group.Reading) (*se
 		if i > 0 && !w.stillStopped(ctx, b.Group, s) {
 			return s, nil
 		}
+		began := time.Now()
 		answers, err := w.commit(ctx, b, chunk)
 		s.at = time.Now()
+		w.commits.add(s.at.Sub(began))
 		if !s.take(answers, err) {
 			return s, nil
 		}

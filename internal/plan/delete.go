@@ -80,7 +80,7 @@ func (b *builder) oneByOne(ctx context.Context, readings map[string]group.Readin
 	}
 	b.nearGroups(ctx, &b.in.To, func(g *Group) []string { return []string{g.Name} })
 	b.plan.finish()
-	if _, err := b.plan.seal(); err != nil {
+	if err := b.plan.seal(); err != nil {
 		return nil, err
 	}
 	return b.plan, nil

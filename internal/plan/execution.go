@@ -25,7 +25,7 @@ type execution struct {
 	held     *run.Lease
 	history  *history
 	report   *Report
-	parallel int
+	inFlight int // groups worked on at once; requests that write are bounded by the writer
 	progress func(Event)
 	now      func() time.Time
 	tool     string
@@ -37,11 +37,24 @@ type execution struct {
 }
 
 const (
-	defaultParallel  = 16
+	defaultParallel = 16
+	// groupsPerSlot is how many groups are worked on for each request that may
+	// write at the same time: while some commit, others are journalled and read
+	// back together.
+	groupsPerSlot    = 16
 	defaultMaxCommit = 20_000
 	// freshFor is how long a reading of a group is good enough to commit on.
 	freshFor = 2 * time.Second
 )
+
+// inFlight is how many groups are worked on for so many writing requests at a
+// time; one at a time means that of groups, too.
+func inFlight(parallel int) int {
+	if parallel == 1 {
+		return 1
+	}
+	return groupsPerSlot * orDefault(parallel, defaultParallel)
+}
 
 func orDefault(n, otherwise int) int {
 	if n > 0 {
@@ -113,7 +126,7 @@ func (x *execution) stopped() bool {
 // fatal error, or when asked to stop, the rest is not tried.
 func (x *execution) each(ctx context.Context, names []string, work func(context.Context, string) (GroupReport, error)) error {
 	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(x.parallel)
+	eg.SetLimit(x.inFlight)
 	done := 0
 	for _, name := range names {
 		eg.Go(func() error {
@@ -145,7 +158,7 @@ func (x *execution) each(ctx context.Context, names []string, work func(context.
 // up.
 func (x *execution) end(ctx context.Context, err error) error {
 	slices.SortFunc(x.report.Groups, func(a, b GroupReport) int { return compareNames(a.Name, b.Name) })
-	x.report.Ended = x.now().UTC()
+	x.report.Ended, x.report.CommitLatency = x.now().UTC(), x.commits.latency()
 	results := map[Result]int{}
 	for i := range x.report.Groups {
 		results[x.report.Groups[i].Result]++

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +16,12 @@ import (
 // position on a line, so that people can read it and compare two. It sets
 // Digest.
 func Write(w io.Writer, p *Plan) error {
-	raw, err := p.seal()
+	sealed, err := p.sealing()
 	if err != nil {
 		return err
 	}
-	body := layout(raw)
+	p.sealed, p.Digest = sealed, sealed.digest
+	body := layout(sealed.body())
 	sum := sha256.Sum256(body)
 	var out bytes.Buffer
 	out.WriteString(`{"format":` + strconv.Quote(Format) + `,"version":` + strconv.Itoa(Version) + `,"sha256":"`)
@@ -57,7 +57,7 @@ func Read(r io.Reader, name string) (*Plan, error) {
 	if err := p.check(); err != nil {
 		return nil, &Error{Op: "reading plan", Object: name, Err: err, Hint: "make the plan anew"}
 	}
-	if _, err := p.seal(); err != nil {
+	if err := p.seal(); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -65,23 +65,6 @@ func Read(r io.Reader, name string) (*Plan, error) {
 
 // maxFile bounds the memory that something that is no plan can take.
 const maxFile = 1 << 30
-
-// seal encodes the body compactly and sets the digest to its checksum.
-func (p *Plan) seal() ([]byte, error) {
-	data, err := store.Encode(Format, Version, p)
-	if err != nil {
-		return nil, fmt.Errorf("writing plan: %w", err)
-	}
-	var env struct {
-		SHA256 string          `json:"sha256"`
-		Body   json.RawMessage `json:"body"`
-	}
-	if err := json.Unmarshal(data, &env); err != nil {
-		return nil, fmt.Errorf("writing plan: %w", err)
-	}
-	p.Digest = "sha256:" + env.SHA256
-	return env.Body, nil
-}
 
 // layout puts line breaks into compact JSON down to the elements of the lists
 // of the outermost object and of the positions of a group.

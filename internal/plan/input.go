@@ -76,7 +76,9 @@ type ApplyInput struct {
 	Again bool
 	// Settle overrides the plan's; 0 keeps it, negative is none.
 	Settle time.Duration
-	// Parallel is the number of groups worked on at once (default 16).
+	// Parallel is the number of groups that are written to at once (default 16);
+	// as many times 16 are journalled or read back meanwhile. 1 is one group
+	// after the other.
 	Parallel int
 	// MaxCommit is the number of positions per OffsetCommit (default 20000).
 	MaxCommit int

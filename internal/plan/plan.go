@@ -65,6 +65,8 @@ type Plan struct {
 	// Digest is "sha256:" and the checksum of the body; it names the plan in
 	// the state. It is not part of the body.
 	Digest string `json:"-"`
+
+	sealed *sealing // as it was built or read; nil when it was made elsewhere
 }
 
 // Cluster names one cluster of a plan.

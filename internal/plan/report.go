@@ -57,6 +57,9 @@ type Report struct {
 	Started time.Time     `json:"started"`
 	Ended   time.Time     `json:"ended"`
 	Groups  []GroupReport `json:"groups"`
+	// CommitLatency is of the requests of this call that set positions; nil
+	// when there was none.
+	CommitLatency *Latency `json:"commit_latency,omitempty"`
 }
 
 // GroupReport is what became of one group.

@@ -73,12 +73,11 @@ func newRollback(ctx context.Context, runID string, in RollbackInput) (*rollback
 			return nil, fail(ErrForeign, "the target is "+err.Error(), "name the cluster that the run wrote to")
 		}
 	}
-	shared := writer{
-		to: &b.in.To, timeout: in.To.requestTimeout(), maxCommit: orDefault(in.MaxCommit, defaultMaxCommit), stop: in.Stop,
-	}
+	b.in.To = readsTogether(in.To)
+	shared := newWriter(&b.in.To, in.Parallel, in.MaxCommit, in.Stop)
 	b.undone = &execution{writer: shared, bucket: in.Bucket, run: r, progress: in.Progress, now: in.Now}
 	b.execution = execution{
-		writer: shared, bucket: in.Bucket, parallel: orDefault(in.Parallel, defaultParallel), progress: in.Progress, now: in.Now, tool: in.Tool,
+		writer: shared, bucket: in.Bucket, inFlight: inFlight(in.Parallel), progress: in.Progress, now: in.Now, tool: in.Tool,
 		report: &Report{Undoes: runID, Digest: info.PlanDigest, Started: in.Now().UTC(), Groups: []GroupReport{}},
 	}
 	return b, nil

@@ -85,16 +85,16 @@ func (v *verifier) begin(ctx context.Context) error {
 	if in.Now == nil {
 		in.Now = time.Now
 	}
-	sealed := *p
-	if _, err := sealed.seal(); err != nil {
+	sealed, err := p.sealing()
+	if err != nil {
 		return err
 	}
 	v.report = &VerifyReport{
-		Digest: sealed.Digest, Checked: in.Now().UTC(), Groups: []VerifyGroup{}, Findings: []Finding{},
+		Digest: sealed.digest, Checked: in.Now().UTC(), Groups: []VerifyGroup{}, Findings: []Finding{},
 		Counts: map[Check]int{}, Proofs: map[ProofCheck]int{},
 	}
 	fail := func(kind error, detail, hint string) error {
-		return &Error{Op: "verifying plan", Object: sealed.Digest, Err: fmt.Errorf("%w: %s", kind, detail), Hint: hint}
+		return &Error{Op: "verifying plan", Object: sealed.digest, Err: fmt.Errorf("%w: %s", kind, detail), Hint: hint}
 	}
 	if in.To.Read == nil || in.To.Log == nil || in.To.Topics == nil {
 		return fail(ErrInput, "the target is missing", "")

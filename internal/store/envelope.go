@@ -58,18 +58,25 @@ type envelope struct {
 // checksum. A body that JSON cannot hold byte for byte (a string that is not
 // UTF-8) is refused, because encoding/json would silently change it.
 func Encode(format string, version int, body any) ([]byte, error) {
+	data, _, err := EncodeSum(format, version, body)
+	return data, err
+}
+
+// EncodeSum is Encode that also returns the checksum of the body in
+// hexadecimal, as the envelope has it.
+func EncodeSum(format string, version int, body any) (data []byte, hexSum string, err error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(body); err != nil {
-		return nil, fmt.Errorf("encoding %s: %w", format, err)
+		return nil, "", fmt.Errorf("encoding %s: %w", format, err)
 	}
 	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, fmt.Errorf("encoding %s: %T is not a JSON object", format, body)
+		return nil, "", fmt.Errorf("encoding %s: %T is not a JSON object", format, body)
 	}
 	if replaced(raw) {
-		return nil, fmt.Errorf("encoding %s: a string is not valid UTF-8 and would not be stored byte for byte", format)
+		return nil, "", fmt.Errorf("encoding %s: a string is not valid UTF-8 and would not be stored byte for byte", format)
 	}
 	sum := sha256.Sum256(raw)
 	out := make([]byte, 0, len(raw)+len(format)+128)
@@ -81,7 +88,7 @@ func Encode(format string, version int, body any) ([]byte, error) {
 	out = hex.AppendEncode(out, sum[:])
 	out = append(out, `","body":`...)
 	out = append(out, raw...)
-	return append(out, '}', '\n'), nil
+	return append(out, '}', '\n'), hex.EncodeToString(sum[:]), nil
 }
 
 // replaced reports whether encoding/json met bytes that are not UTF-8: it
