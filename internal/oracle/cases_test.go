@@ -122,6 +122,7 @@ var cases = []Case{
 	{Name: "times are kept, though a forgotten record is like one that is left", Source: "@890 dk0*2 | dk0v891 dk0", Target: "892k0 891k0 893k0", S: 891, Kind: "content", Want: "repeats 0: 1"},
 	{Name: "what a filter left out further on is not seen without reading", Source: "d dk0t0*2", Target: "0 2k0", S: 0, Filters: true, Quick: true, Kind: "content"},
 	{Name: "what a filter left out at the position is seen without reading", Source: "d dk0t0*2", Target: "0 2k0", S: 1, Filters: true, Quick: true, Kind: "content", Want: "refused loss"},
+	{Name: "times are kept, and half of the copies are of forgotten records", Source: "d~ dk0v0 dk0~ dk0v4~ dk0", Target: "1k0 3k0", S: 4, SourceCompacted: true, Kind: "content", Want: "hold forgotten"},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -267,8 +267,8 @@ func (s *solver) alike(ctx context.Context, p printer, near bool) (found, all in
 		if copies > 0 {
 			found, all = found+copies, all+data
 		}
-		if found >= spotContext {
-			break
+		if found >= spotContext || limit-start <= 2*spotContext {
+			break // enough, or all of it
 		}
 	}
 	return found, all, nil
