@@ -123,6 +123,10 @@ var cases = []Case{
 	{Name: "what a filter left out further on is not seen without reading", Source: "d dk0t0*2", Target: "0 2k0", S: 0, Filters: true, Quick: true, Kind: "content"},
 	{Name: "what a filter left out at the position is seen without reading", Source: "d dk0t0*2", Target: "0 2k0", S: 1, Filters: true, Quick: true, Kind: "content", Want: "refused loss"},
 	{Name: "times are kept, and half of the copies are of forgotten records", Source: "d~ dk0v0 dk0~ dk0v4~ dk0", Target: "1k0 3k0", S: 4, SourceCompacted: true, Kind: "content", Want: "hold forgotten"},
+	{
+		Name: "a pass may run before the first sync", Source: "dv1 dk0v2t0 dk0v3t0 dk0v0t0 dk0v2t0 dk0v3t0 dk0v0t0", Target: "2..6k0 4k0", S: 5,
+		Kind: "mm2", Syncs: "4:5", Want: "hold several-fit",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

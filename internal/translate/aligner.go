@@ -378,14 +378,16 @@ func (a *aligner) bySyncs(ctx context.Context, entries []batch.Entry) (*frame, e
 	if low < 0 && high < 0 {
 		return nil, nil
 	}
-	low = max(low, a.s.src.bounds.Start)
 	n := len(entries) + 2*nearby
 	if high >= 0 && high-low < windowMost {
 		n = int(max(1, high-low+1))
 	}
-	f, err := a.window(ctx, low, n)
+	f, err := a.window(ctx, max(low, a.s.src.bounds.Start), n)
 	if err != nil {
 		return nil, err
+	}
+	if low < 0 || high < 0 {
+		return f, nil // the mover may have gone back in between
 	}
 	return f.cut(low, high+1), nil
 }
