@@ -127,6 +127,10 @@ var cases = []Case{
 		Name: "a pass may run before the first sync", Source: "dv1 dk0v2t0 dk0v3t0 dk0v0t0 dk0v2t0 dk0v3t0 dk0v0t0", Target: "2..6k0 4k0", S: 5,
 		Kind: "mm2", Syncs: "4:5", Want: "hold several-fit",
 	},
+	{
+		Name: "a record of others is no copy behind one that is not copied yet", Source: "d dk0t0 dp1k0t0~ Ap1", Target: "0 nk3", S: 3,
+		SourceCompacted: true, Kind: "mm2", Syncs: "0:0", Want: "hold not-copied",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

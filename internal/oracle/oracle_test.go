@@ -26,8 +26,9 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestOracleKinds does the same for copies that carry no header. Where sources
-// remember what was copied no answer may move a group to a wrong place.
+// TestOracleKinds does the same for copies that carry no header. No answer may
+// move a group to a wrong place, also where sources have forgotten what was
+// copied; needless doubts are counted.
 func TestOracleKinds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -50,19 +51,19 @@ func TestOracleKinds(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Logf("%s\n%s", name, tally)
-				n, most := tally.Harmful(), harmful[name]*tally.Positions/atSeed500
-				t.Logf("[report] %s: %d answers would move a group to a wrong place, at most %d may", name, n, most)
+				n := tally.Harmful()
+				t.Logf("[report] %s: %d answers would move a group to a wrong place", name, n)
 				for _, line := range tally.Report() {
 					t.Logf("[report] %s: %s", name, line)
 				}
 				for _, class := range tally.Thin(20) {
 					t.Errorf("less than 20 %% of the positions are in logs with: %s", class)
 				}
-				if n > most {
+				if n > 0 {
 					for i := range tally.Failures {
 						t.Error(explain(t, run.Translate, &tally.Failures[i]))
 					}
-					t.Errorf("%d of %d answers would move a group to a wrong place, not %d", n, tally.Positions, most)
+					t.Errorf("%d of %d answers would move a group to a wrong place", n, tally.Positions)
 				}
 			})
 		}

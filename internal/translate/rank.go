@@ -160,7 +160,7 @@ func (f *frame) may(o *orphans, fit bool, least, most, low, high int64) origin {
 	case o.stays && o.younger:
 		// Younger than what the source had up to there: others'.
 		return noCopy
-	case fit && o.certain(least == most):
+	case fit && o.certain(least == most) && !f.passesOver(o.low, least):
 		return origin{h: least, least: least, most: most}
 	case o.last && o.younger && !o.fall:
 		if o.low >= f.forgets {
@@ -176,6 +176,15 @@ func (f *frame) may(o *orphans, fit bool, least, most, low, high int64) origin {
 		return origin{h: -1, least: 0, most: f.lastFree(), maybe: true, loose: !o.stays}
 	}
 	return noCopy
+}
+
+// passesOver reports whether a mover that has come to low would have left out
+// records to copy the one at h; where the target has lost copies that shows
+// nothing.
+func (f *frame) passesOver(low, h int64) bool {
+	from, _ := f.find(low)
+	to, _ := f.find(h)
+	return f.dense && slices.ContainsFunc(f.source[from:max(from, to)], func(m mark) bool { return !m.aborted })
 }
 
 // lastFree is the highest offset whose record the source may have forgotten, -1
