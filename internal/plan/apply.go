@@ -168,7 +168,7 @@ func (a *applier) find(ctx context.Context) (last string, done bool, err error) 
 		return last, false, err
 	case a.history.rollback != "":
 		return last, false, a.rolledBack()
-	case a.finished():
+	case a.finished() && a.history.ended: // else its end is to be noted
 		a.report.AlreadyApplied = true
 		a.report.Run, a.report.Snapshot = last, firstOf(a.history.snapshots)
 		for name := range a.todo {

@@ -126,6 +126,8 @@ type history struct {
 	rollback   string
 	rolledBack map[string]bool
 	entries    int
+	// ended: the last call came to its end, and said so.
+	ended bool
 	// keep is the time for which the latest attempts kept positions.
 	keep time.Duration
 }
@@ -142,6 +144,7 @@ func replay(ctx context.Context, r *run.Run) (*history, error) {
 			return nil, fmt.Errorf("reading the journal of run %s: %w", r.ID(), err)
 		}
 		h.entries++
+		h.ended = e.Type == entryEnd
 		all, err := Unfold(e)
 		if err != nil {
 			return nil, fmt.Errorf("reading the journal of run %s: %w", r.ID(), err)
