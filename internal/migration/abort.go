@@ -30,6 +30,9 @@ func Abort(ctx context.Context, name string, in Input) (*Outcome, error) {
 			if err := e.mayAbort(ctx); err != nil {
 				return nil, err
 			}
+			if err := e.finishKeep(ctx); err != nil {
+				return nil, err
+			}
 			if err := e.reach(ctx, stepBody{Step: Aborting}); err != nil {
 				return nil, err
 			}

@@ -100,6 +100,9 @@ func (e *engine) buildBack(ctx context.Context, forward *plan.Plan) (*plan.Plan,
 // beginBack notes where the groups stand on the target while the application is
 // still there: from then on they must not fall.
 func (e *engine) beginBack(ctx context.Context) error {
+	if err := e.finishKeep(ctx); err != nil {
+		return err
+	}
 	there, err := read(ctx, &e.in.To, e.st.targets())
 	if err != nil {
 		return err

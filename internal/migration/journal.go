@@ -26,7 +26,10 @@ const (
 	entryBack      = "back"
 	entryEvent     = "event"
 	entryResumed   = "resumed"
-	entryKept      = "kept"
+	// entryKeeping names the plan of positions that are about to be kept from
+	// expiring, entryKept the run that has done it.
+	entryKeeping = "keeping"
+	entryKept    = "kept"
 	entryUndone    = "undone"
 )
 
@@ -91,6 +94,15 @@ type stayedBody struct {
 	Committed map[string]map[string]int64 `json:"committed,omitempty"`
 }
 
+// keptBody is the end of keeping positions on the source.
+type keptBody struct {
+	// Run has kept all of them; "" when it has not.
+	Run string `json:"run,omitempty"`
+	// Since is from when on they are kept, when that is not the time of the
+	// entry.
+	Since time.Time `json:"since,omitzero"`
+}
+
 // runBody names a run of its own.
 type runBody struct {
 	Run string `json:"run"`
@@ -120,8 +132,13 @@ func (s *State) fold(e *run.Entry) error {
 		return take(e, func(b *eventBody) { s.event(b, e) })
 	case entryResumed:
 		return take(e, func(b *resumedBody) { s.Resumed[b.Group] = e.Time })
+	case entryKeeping:
+		return take(e, func(b *planBody) {
+			s.keeping = b
+			s.keeps++
+		})
 	case entryKept:
-		return take(e, func(b *runBody) { s.KeepRuns, s.kept = append(s.KeepRuns, b.Run), e.Time })
+		return take(e, func(b *keptBody) { s.keptBy(b, e) })
 	case entryUndone:
 		return take(e, func(b *runBody) { s.RollbackRun = b.Run })
 	case run.TypeLease:
@@ -186,6 +203,18 @@ func (s *State) goBack(b Return, e *run.Entry) {
 		s.positions = ""
 	}
 	s.Resumed = map[string]time.Time{}
+}
+
+// keptBy takes the end of keeping positions.
+func (s *State) keptBy(b *keptBody, e *run.Entry) {
+	s.keeping = nil
+	if b.Run == "" {
+		return
+	}
+	s.KeepRuns, s.kept = append(s.KeepRuns, b.Run), b.Since
+	if b.Since.IsZero() {
+		s.kept = e.Time
+	}
 }
 
 func (s *State) attached(typ string, b planBody) {

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/kferry/kferry/api"
 	"github.com/kferry/kferry/internal/killtest"
+	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/run"
 	"github.com/kferry/kferry/internal/topic"
 )
 
@@ -147,43 +150,74 @@ func TestWhatCannotBeKeptIsSaid(t *testing.T) {
 }
 
 // TestKeepingKilledAnywhere lets the process die while it keeps positions; the
-// next one keeps them.
+// next one finishes the run, and leaves none that looks unfinished.
 func TestKeepingKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	before := map[string]map[topic.Partition]int64{
 		"orders-app": w.source.positions("orders-app"), "payments-app": w.source.positions("payments-app"),
 	}
-	redone := 0
+	finished := 0
 	for n := 1; ; n++ {
 		w.again()
 		seen := w.keeping(month)
 		w.advance(func(in *Input) { in.Until = Verified })
-		k := &killtest.Killer{At: n, After: n%2 == 0}
+		k := &killtest.Killer{At: n/2 + 1, After: n%2 == 0}
 		_, _ = Advance(t.Context(), "app", w.input(k)) // dies
 		if !k.Dead() {
-			if n < 20 || redone < 5 {
-				t.Errorf("only %d steps, kept again after %d of them", n, redone)
+			if n < 40 || finished < 4 {
+				t.Errorf("only %d steps, finished after %d of them", n, finished)
 			}
 			return
 		}
-		seen.take()
+		dead := seen.take()
 		out := w.advance()
 		again := seen.take()
 		if out.State.Step != Moved || len(out.State.KeepRuns) != 1 {
-			t.Fatalf("killed at step %d (%s): stands at %s, kept by %v", n, k.Steps()[n-1], out.State.Step, out.State.KeepRuns)
+			t.Fatalf("killed at step %d (%s): stands at %s, kept by %v", n, k.Where(), out.State.Step, out.State.KeepRuns)
 		}
 		for name, want := range before {
 			if diff := cmp.Diff(want, w.source.positions(name)); diff != "" {
 				t.Fatalf("killed at step %d: %s (-want +got):\n%s", n, name, diff)
 			}
 		}
-		switch len(again) {
-		case 0: // it was kept and journalled
-		case 2:
-			redone++
-		default:
-			t.Fatalf("killed at step %d: commits %v", n, again)
+		if len(dead) > 0 && len(again) > 0 {
+			finished++
 		}
+		both := maps.Clone(dead)
+		maps.Copy(both, again)
+		if len(both) != 2 {
+			t.Fatalf("killed at step %d (%s): commits %v, then %v", n, k.Where(), dead, again)
+		}
+		w.wantNoUnfinishedKeep(n, k)
+	}
+}
+
+// wantNoUnfinishedKeep looks at all runs as a list of them does.
+func (w *world) wantNoUnfinishedKeep(n int, k *killtest.Killer) {
+	w.t.Helper()
+	applies := 0
+	for l, err := range run.List(w.t.Context(), w.bucket) {
+		if err != nil || l.Err != nil {
+			w.t.Fatal(err, l.Err)
+		}
+		if l.Info.Kind != run.KindApply {
+			continue
+		}
+		r, err := run.Open(w.t.Context(), w.bucket, l.ID, nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if _, some, err := r.Last(w.t.Context()); err != nil || !some {
+			continue // it died before anybody could know of it
+		}
+		applies++
+		// The dead process is this one: its lease is over in an hour.
+		if s := plan.Status(w.t.Context(), r, time.Now().Add(time.Hour)); s != plan.RunFinished {
+			w.t.Errorf("killed at step %d (%s): run %s is %s", n, k.Where(), l.ID, s)
+		}
+	}
+	if applies != 2 {
+		w.t.Errorf("killed at step %d (%s): %d runs, want one that moves and one that keeps", n, k.Where(), applies)
 	}
 }

@@ -248,7 +248,12 @@ type State struct {
 	// stood is where the groups stood on the target when the way back began.
 	stood        []stood
 	plans, backs int
-	kept         time.Time
+	// kept is from when on positions are kept on the source; keeping is the plan
+	// of a run that does it and may have been cut short, keeps how many there
+	// were.
+	kept    time.Time
+	keeping *planBody
+	keeps   int
 	events       map[eventKey]int
 }
 
