@@ -131,6 +131,14 @@ var cases = []Case{
 		Name: "a record of others is no copy behind one that is not copied yet", Source: "d dk0t0 dp1k0t0~ Ap1", Target: "0 nk3", S: 3,
 		SourceCompacted: true, Kind: "mm2", Syncs: "0:0", Want: "hold not-copied",
 	},
+	{
+		Name: "a pass may run between two syncs", Source: "d dk0t0*3 dk0v2t0 dk0v3t0", Target: "0 1..5k0 4k0", S: 5,
+		Kind: "mm2", Syncs: "0:0 4:6", Want: "hold several-fit",
+	},
+	{
+		Name: "the same as others' record behind, on a compacted target", Source: "d dk0 dp1k0~ Ap1", Target: "0 nk3", S: 3,
+		SourceCompacted: true, TargetCompacted: true, Kind: "mm2", Syncs: "0:0", Want: "hold not-copied",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -53,19 +53,31 @@ type frame struct {
 	// order by no more than disorder.
 	timed    bool
 	disorder int64
-	// likes are the indices of source by content, once they are asked for.
-	likes map[[16]byte][]int
+	// likes are the bounds of what is alike in source, once they are asked for.
+	likes map[[16]byte]span
+	// of is the frame that this one was cut from; nil none.
+	of *frame
 }
 
-// like are the indices of the records of the source that are like m.
-func (f *frame) like(m *mark) []int {
+// like are the lowest and the highest offset of the records that are like m, of
+// all of the source that was looked at.
+func (f *frame) like(m *mark) (least, most int64) {
+	if f.of != nil {
+		return f.of.like(m)
+	}
 	if f.likes == nil {
-		f.likes = make(map[[16]byte][]int, len(f.source))
+		f.likes = make(map[[16]byte]span, len(f.source))
 		for j := range f.source {
-			f.likes[f.source[j].fp] = append(f.likes[f.source[j].fp], j)
+			s, ok := f.likes[f.source[j].fp]
+			if !ok {
+				s.from = f.source[j].off
+			}
+			s.next = f.source[j].off + 1
+			f.likes[f.source[j].fp] = s
 		}
 	}
-	return f.likes[m.fp]
+	s := f.likes[m.fp]
+	return s.from, s.next - 1
 }
 
 // pair is an anchor: target[i] is a copy of source[j].
@@ -145,7 +157,7 @@ func (f *frame) find(off int64) (int, bool) {
 // cut is the part of the frame in [low, high); high 0 is its end.
 func (f *frame) cut(low, high int64) *frame {
 	part := *f
-	part.likes = nil
+	part.likes, part.of = nil, f
 	i, _ := f.find(low)
 	part.source, part.low = f.source[i:], max(low, f.low)
 	if j, _ := f.find(high); high > 0 && j >= i {

@@ -90,8 +90,8 @@ func (g *gap) passed(from, to int) bool {
 
 // widen bounds record i by everything that is like it: a pass may begin at it.
 func (g *gap) widen(o *origin, i int) {
-	js := g.f.like(&g.target[i])
-	o.least, o.most = min(o.least, g.f.source[js[0]].off), max(o.most, g.f.source[js[len(js)-1]].off)
+	least, most := g.f.like(&g.target[i])
+	o.least, o.most = min(o.least, least), max(o.most, most)
 	o.loose = !o.sure()
 }
 

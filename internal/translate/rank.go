@@ -179,12 +179,11 @@ func (f *frame) may(o *orphans, fit bool, least, most, low, high int64) origin {
 }
 
 // passesOver reports whether a mover that has come to low would have left out
-// records to copy the one at h; where the target has lost copies that shows
-// nothing.
+// records to copy the one at h. (A compacted target may have lost their copies.)
 func (f *frame) passesOver(low, h int64) bool {
 	from, _ := f.find(low)
 	to, _ := f.find(h)
-	return f.dense && slices.ContainsFunc(f.source[from:max(from, to)], func(m mark) bool { return !m.aborted })
+	return slices.ContainsFunc(f.source[from:max(from, to)], func(m mark) bool { return !m.aborted })
 }
 
 // lastFree is the highest offset whose record the source may have forgotten, -1
