@@ -46,8 +46,15 @@ type feeder struct {
 	// other target partitions have nothing of this source partition yet.
 	astray []int64
 	// below has by cut the greatest record below it that none has though they
-	// have passed it, -1 none.
-	below []int64
+	// have passed it, -1 none. belowKept is the same of those that may have been
+	// deleted since, belowAborted of aborted ones.
+	below, belowKept, belowAborted []int64
+	// gone counts by cut the records above all copies.
+	gone  []int64
+	spots spots
+	// leftOut: an aborted record has no copy, and had none unless where there are
+	// no copies at all.
+	leftOut bool
 	// pending are records that a compacted target has not, by key, until one of
 	// a higher offset that it has makes up for them.
 	pending map[[16]byte][]int64
@@ -76,6 +83,8 @@ func newFeeder(t *joint, sd *side) *feeder {
 	f.pending = map[[16]byte][]int64{}
 	f.astray = make([]int64, len(f.cuts))
 	f.below = slices.Repeat([]int64{-1}, len(f.cuts))
+	f.belowKept, f.belowAborted = slices.Clone(f.below), slices.Clone(f.below)
+	f.gone = make([]int64, len(f.cuts))
 	f.solver = newSolver(req, t.opt, sd, &side{rounds: t.r, of: onTarget, part: req.Target})
 	floor := sd.bounds.End
 	if len(f.cuts) > 0 {
@@ -106,10 +115,7 @@ func (f *feeder) gather() {
 		if len(f.over) == 0 || fl.last.h < f.reached {
 			f.reached = fl.last.h
 		}
-		if fl.top > fl.last.h && f.running == "" {
-			f.running = fmt.Sprintf("source partition %d on %s: the mover went back: the copy had reached source offset %d and now ends at %d",
-				f.side.part.Partition, s.side.part, fl.top, fl.last.h)
-		}
+		f.goesBack(s, fl)
 		if len(f.over) == 0 || fl.first.h < f.first {
 			f.first = fl.first.h
 		}
@@ -119,6 +125,7 @@ func (f *feeder) gather() {
 	if f.t.opt.CopyComplete {
 		f.reached = f.top // nothing is on its way any more
 	}
+	f.spot()
 }
 
 // overtaken is how far a record can be behind later ones of its source partition
@@ -142,7 +149,7 @@ func (f *feeder) compare(ctx context.Context) error {
 		from = f.reached + 1
 		to = high
 	}
-	if f.canBeOvertaken() {
+	if f.canBeOvertaken() || f.spots.emptied != nil {
 		from -= overtaken
 	}
 	st := f.side.stream(from, to)
@@ -158,6 +165,9 @@ func (f *feeder) compare(ctx context.Context) error {
 	}
 	f.read = st.read
 	f.finish()
+	if err := f.beyond(ctx); err != nil {
+		return err
+	}
 	if f.missingAborted >= 0 && !f.copiesAborted && !f.skipsAborted {
 		return f.lookBack(ctx)
 	}
@@ -176,8 +186,17 @@ func (f *feeder) finish() {
 		f.late[i] += f.late[i+1]
 		f.astray[i] += f.astray[i+1]
 	}
-	for i := 1; i < len(f.cuts); i++ {
-		f.below[i] = max(f.below[i], f.below[i-1])
+	f.skipsAborted = f.skipsAborted || f.leftOut && f.settled()
+	for i := range f.cuts {
+		if f.copiesAborted {
+			f.below[i] = max(f.below[i], f.belowAborted[i])
+		}
+		if !f.settled() {
+			f.below[i] = max(f.below[i], f.belowKept[i])
+		}
+		if i > 0 {
+			f.below[i] = max(f.below[i], f.below[i-1])
+		}
 	}
 }
 
@@ -190,15 +209,15 @@ func (f *feeder) absent(offset int64) {
 	if offset > f.reached && offset < f.cuts[len(f.cuts)-1] {
 		f.miss(offset, fmt.Sprintf("source offset %d is not on the target", offset))
 	}
-	i, found := slices.BinarySearch(f.cuts, offset)
-	if next := i; offset <= f.reached && f.canBeOvertaken() && (offset > f.first || !f.t.trimmed()) {
-		if found {
-			next++
-		}
-		if next < len(f.cuts) {
-			f.below[next] = max(f.below[next], offset)
-		}
+	if offset > f.spots.floor && offset < f.top {
+		f.spots.holes++
 	}
+	if offset > f.first || !f.t.trimmed() {
+		f.onItsWay(offset, f.below)
+	} else {
+		f.onItsWay(offset, f.belowKept)
+	}
+	i, found := slices.BinarySearch(f.cuts, offset)
 	if !found {
 		i--
 	}
@@ -222,13 +241,18 @@ func (f *feeder) take(e *batch.Entry, undecided bool) {
 		f.found(e, aborted)
 	case undecided && e.Offset > f.reached:
 		f.miss(e.Offset, fmt.Sprintf("the transaction of source offset %d is still open", e.Offset))
+	case undecided && f.spots.without != nil:
+		f.onItsWay(e.Offset, f.below)
 	case undecided:
 	case aborted && e.Offset > f.reached:
 		if f.missingAborted < 0 {
 			f.missingAborted = e.Offset
 		}
 	case aborted:
-		f.skipsAborted = f.skipsAborted || known && f.target().Known && !f.target().Compacted
+		if f.spots.without != nil {
+			f.onItsWay(e.Offset, f.belowAborted)
+		}
+		f.leaves(e.Offset, known)
 	case !known && e.Offset > f.reached:
 		f.miss(e.Offset, fmt.Sprintf("whether source offset %d is on the target is not known, for want of memory", e.Offset))
 	case !known:
@@ -247,8 +271,15 @@ func (f *feeder) found(e *batch.Entry, aborted bool) {
 		f.differs = &contentError{source: e.Offset, target: s.pos}
 	}
 	f.copiesAborted = f.copiesAborted || aborted
+	if !aborted && e.Offset > f.spots.floor {
+		f.spots.seen++
+	}
 	if len(f.pending) > 0 && !aborted && e.Key != nil {
-		delete(f.pending, fingerKey(e.Key))
+		k := fingerKey(e.Key)
+		if f.t.keys.spread {
+			f.mayCome(f.pending[k])
+		}
+		delete(f.pending, k)
 	}
 }
 
@@ -281,8 +312,11 @@ func (f *feeder) lookBack(ctx context.Context) error {
 			}
 			in, known := f.have.has(e.Offset)
 			f.copiesAborted = f.copiesAborted || in
-			f.skipsAborted = f.skipsAborted || !in && known && e.Offset <= f.reached
+			if !in && e.Offset <= f.reached {
+				f.leaves(e.Offset, known)
+			}
 		}
+		f.skipsAborted = f.skipsAborted || f.leftOut && f.settled()
 		if f.copiesAborted || f.skipsAborted {
 			return nil
 		}
@@ -300,6 +334,8 @@ func (f *feeder) incomplete(s int64) string {
 		return fmt.Sprintf("source offset %d is on no target partition, while later ones are: still on its way, or left out", f.behind(s))
 	case f.strays(s) > 0:
 		return counted(f.strays(s), "") + " at or above the position on no target partition, while later ones are: still on the way, or left out"
+	case f.deleted(s) != "":
+		return f.deleted(s)
 	case f.missingAborted >= 0 && f.missingAborted < s && (f.copiesAborted || !f.skipsAborted):
 		return fmt.Sprintf("source offset %d, of an aborted transaction, is not on the target, and this mover is not known to leave those out", f.missingAborted)
 	}

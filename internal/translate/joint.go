@@ -98,6 +98,7 @@ type joint struct {
 	feeders map[int32]*feeder // by source partition
 	sinks   []*sink           // by target partition, in order
 	budget  budget
+	keys    keyOwners
 	out     []map[int32]*Result
 }
 

@@ -12,7 +12,12 @@ import (
 // jointByDefinition is the definition of T for one target partition, taken
 // literally: the greatest u from which every copied record with h >= S of every
 // source partition is met, the first of each in order for its partition.
-func jointByDefinition(cells []cell, at map[int32]int64) (t, repeats int64, ok bool) {
+// start is where the log begins.
+func jointByDefinition(cells []cell, start int64, at map[int32]int64) (t, repeats int64, ok bool) {
+	cells = slices.Clone(cells)
+	for i := range cells[:start] {
+		cells[i] = cell{kind: '.', from: -1}
+	}
 	type rec struct {
 		from int32
 		h    int64
@@ -23,7 +28,7 @@ func jointByDefinition(cells []cell, at map[int32]int64) (t, repeats int64, ok b
 			wanted[rec{c.from, c.h}] = true
 		}
 	}
-	for u := len(cells); u >= 0; u-- {
+	for u := len(cells); u >= int(start); u-- {
 		met, last, inOrder, again := map[rec]bool{}, map[int32]int64{}, true, int64(0)
 		for _, c := range cells[u:] {
 			s, has := at[c.from]
@@ -43,6 +48,7 @@ func jointByDefinition(cells []cell, at map[int32]int64) (t, repeats int64, ok b
 		if len(met) != len(wanted) || !inOrder {
 			continue
 		}
+		t = start
 		for p := range cells[:u] {
 			if k := cells[p].kind; k == 'd' || k == 'a' {
 				t = int64(p) + 1
@@ -121,7 +127,7 @@ func TestJoinIsTheDefinition(t *testing.T) {
 		}
 		// Where the last pass has stopped short, only the user knows that it has.
 		for q, got := range askTopic(t, src, tgt, at, &Options{CopyComplete: true}) {
-			want, repeats, ok := jointByDefinition(tgt.cells[q], at)
+			want, repeats, ok := jointByDefinition(tgt.cells[q], 0, at)
 			outcomes[got.Outcome]++
 			if !ok && got.Reason == ReasonNoGoodPosition {
 				continue

@@ -204,7 +204,7 @@ func (t *joint) held(r *Result, s *sink, at map[int32]At) bool {
 		if !has {
 			continue
 		}
-		if f.running != "" && fl != nil {
+		if f.running != "" && (fl != nil || len(f.over) > 1) {
 			note := f.running
 			if !t.opt.CopyComplete {
 				r.waitsFor(f, a.Offset)
@@ -296,14 +296,15 @@ func (t *joint) lost(r *Result, s *sink, at map[int32]At) {
 	if t.opt.Quick {
 		return
 	}
-	for _, p := range feeding(r.Feeds) {
+	for i := range r.Feeds {
+		p := r.Feeds[i].Partition
 		f := t.feeders[p]
 		a, ok := at[p]
-		if !ok || f.over[0] != s.side.part.Partition {
+		if !ok || len(f.over) > 0 && f.over[0] != s.side.part.Partition {
 			continue
 		}
 		cut, _ := slices.BinarySearch(f.cuts, a.Offset)
-		n := f.gaps[cut]
+		n := f.gaps[cut] + f.goneFrom(a.Offset)
 		if n == 0 {
 			continue
 		}

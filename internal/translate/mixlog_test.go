@@ -33,6 +33,8 @@ type mixLog struct {
 	// bare leaves the partition header away.
 	bare      bool
 	compacted bool
+	// key gives the key of a source record; nil makes it of the offset modulo 7.
+	key func(from int32, h int64) string
 }
 
 func newMix(copies bool, partitions int) *mixLog {
@@ -91,6 +93,10 @@ func (m *mixLog) fetch(a batch.Ask) batch.Chunk {
 	if a.Committed {
 		limit = m.lso(n)
 	}
+	if a.Offset < m.start[n] || a.Offset > int64(len(cells)) {
+		c.Err = fmt.Errorf("offset %d out of range", a.Offset)
+		return c
+	}
 	for base := a.Offset / m.size * m.size; base < limit && len(c.Raw) < 400; base += m.size {
 		end := min(base+m.size, limit)
 		last := int64(-1)
@@ -140,6 +146,9 @@ func (m *mixLog) encode(n int32, at int64) []byte {
 		r.Value = []byte("native")
 	default:
 		r.Key, r.Value = fmt.Appendf(nil, "k%d", h%7), fmt.Appendf(nil, "%s%d/%d", m.salt, from, h)
+		if m.key != nil {
+			r.Key = []byte(m.key(from, h))
+		}
 		if m.copies {
 			r.Headers = []batch.RecordHeader{{Key: m.header.Offset, Value: mover.EncodeNumber(h, m.enc)}}
 			if !m.bare {

@@ -29,6 +29,12 @@ type sink struct {
 type flow struct {
 	first, last copied
 	top, n      int64 // highest h; copies
+	// back is where the last fall of h went, -1 none, until the highest h before
+	// it, and through the first one above that since; -1 none.
+	back, until, through int64
+	// retried is an aborted copy behind the last one, of a record that had been
+	// copied; -1 none.
+	retried int64
 	// met are the borders of the feeder's positions, as far as they were reached.
 	met []border
 }
@@ -75,16 +81,24 @@ func (s *sink) take(e *batch.Entry) error {
 	}
 	if e.Kind == batch.AbortedData {
 		s.lastAborted, s.after = e.Offset, e.Offset+1
+		if fl := s.flows[from.partition]; fl != nil && from.h <= fl.last.h {
+			fl.retried = from.h
+		}
 		return nil
 	}
 	f, fl := s.t.feeders[from.partition], s.flows[from.partition]
 	if fl == nil {
-		fl = &flow{first: copied{pos: e.Offset, h: from.h}, last: copied{h: -1}, top: -1}
+		fl = &flow{first: copied{pos: e.Offset, h: from.h}, last: copied{h: -1}, top: -1, back: -1, through: -1}
 		s.flows[from.partition] = fl
 	}
 	if from.h <= fl.last.h {
 		s.fell = true
+		fl.back, fl.until, fl.through = from.h, fl.top, -1
 	}
+	if fl.back >= 0 && fl.through < 0 && from.h > fl.until {
+		fl.through = from.h
+	}
+	fl.retried = -1
 	for len(fl.met) < len(f.cuts) && f.cuts[len(fl.met)] <= from.h {
 		if s.wanted < 0 {
 			s.wanted, s.before, s.beforeN = e.Offset, s.after, s.total
@@ -92,6 +106,9 @@ func (s *sink) take(e *batch.Entry) error {
 		fl.met = append(fl.met, border{t: s.after, n: fl.n, total: s.total})
 	}
 	f.note(from.h, e, s.t.ev.offset.own)
+	if s.t.req.TargetTopic.Config.Compacted && e.Key != nil {
+		s.t.keys.add(e.Key, keyPlace{from.partition, s.side.part.Partition, e.Offset})
+	}
 	fl.last, fl.top = copied{pos: e.Offset, h: from.h}, max(fl.top, from.h)
 	fl.n++
 	s.total++
