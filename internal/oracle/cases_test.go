@@ -139,6 +139,15 @@ var cases = []Case{
 		Name: "the same as others' record behind, on a compacted target", Source: "d dk0 dp1k0~ Ap1", Target: "0 nk3", S: 3,
 		SourceCompacted: true, TargetCompacted: true, Kind: "mm2", Syncs: "0:0", Want: "hold not-copied",
 	},
+	{
+		Name:   "where a pass begins that a compacted target has lost the start of",
+		Source: "d~ dk0t0~*6 dk0v3t0~ dk0t0~*6 dk0v0t0~ dk0v1t0 dk0v2t0~ dk0v3t0~ dk0v4t0~ dk0v5t0~ dk0v6t0 Ap1 dk0v2t0 dk0v3t0 dk0v4t0 dk0v5t0 dk0t0 Cp2 dk0t0~ dk0v5t0~ dk0v6t0~ dk0t0~ dk0v12t0~ dk0v13t0~ dk0v0t0~ dk0v1t0~ dk0v2t0~ dk0v3t0~ Ap2 dk0v4t0~ dk0v5t0~ Ap1 dk0v6t0~ dk0v2t0~ dk0t0~*6 dk0v12t0~ dk0v13t0~ dk0v0t0~ Ap2 dk0v1t0 dk0v2t0 dk0v3t0 dk0v4t0 dk0v5t0 dk0v6t0 dk0v2t0 dk0v44t0 dk0v47t0 dk0v48t0 dk0v49t0 dk0v12t0 dk0v13t0 dk0v0t0 dk0v1t0 dk0v2t0 dk0v3t0 dk0v4t0 dk0v5t0 dk0v6t0 dk0t0*2 dk0v2t0 dk0v44t0 dk0v45t0 dk0v46t0 dk0v47t0",
+		Target: "78k0 79k0~ 80k0 72k0 73k0~ 74k0", S: 79, SourceCompacted: true, TargetCompacted: true, CopyComplete: true, Kind: "content", Want: "repeats 1: 5",
+	},
+	{
+		Name: "what is forgotten goes straight on, as far as anybody sees", Source: "d~ dk0t0~*2 dk0t0 dk0t0~*2 dk0t0", Target: "3k0 2k0 6k0", S: 4,
+		SourceCompacted: true, Kind: "mm2", Syncs: "6:2", Want: "exact 1",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -1,6 +1,9 @@
 package oracle
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // What an observer makes of a record of the target.
 const (
@@ -81,4 +84,34 @@ func (f *facts) forgottenAt(t int64) bool {
 		}
 	}
 	return false
+}
+
+// straighter are some other histories in which the copies of what the source
+// has forgotten, of which nobody can tell which they are, are of other offsets
+// that it has forgotten, with the least going back and forth, if that is less
+// than there was.
+func (f *facts) straighter() []*facts {
+	w := newWeb(f)
+	var free []int64
+	for i := range f.src.Slots {
+		if s := &f.src.Slots[i]; !f.src.readable(i) && (s.Kind == Data || f.src.Base+int64(i) < f.src.Start) {
+			free = append(free, f.src.Base+int64(i))
+		}
+	}
+	for i, what := range f.unknown() {
+		if what == unknown && f.tgt.Slots[i].H != Native {
+			at, _ := slices.BinarySearch(w.slots, i)
+			w.slots, w.could = slices.Insert(w.slots, at, i), slices.Insert(w.could, at, free)
+		}
+	}
+	truth, _ := w.truth()
+	if len(w.slots) == 0 || w.work() > enough {
+		return nil
+	}
+	rest := w.rest()
+	least := slices.Min(rest[0])
+	if least >= truth {
+		return nil
+	}
+	return w.imagine(rand.New(rand.NewPCG(uint64(len(w.slots)), uint64(len(free)))), f.p, rest, least)
 }

@@ -63,8 +63,8 @@ func (g *gap) fill() {
 		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
 		o.loose = !o.sure() && !g.inStep(chosen, n)
 		o.alike = !g.leftSure || !g.rightSure || len(known) != len(g.source)
-		if g.f.dense && !g.near(chosen, n) {
-			g.widen(&o, i)
+		if g.f.dense && !g.near(chosen, n) || !g.f.dense && !g.leftSure && !g.rightSure {
+			g.widen(&o, i) // a pass may begin here
 		}
 		g.out[i] = o
 	}
