@@ -172,9 +172,9 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (enc Enc
 			fits = append(fits, enc)
 		}
 	}
-	if slices.Contains(fits, EncodingDecimal) {
+	if mostlyDigits(samples) {
 		// Four digits are digits: as bytes they would all be offsets between 808
-		// and 960 million, and none with another byte among them.
+		// and 960 million. Another byte among them is one that was spoilt.
 		fits = slices.DeleteFunc(fits, func(e Encoding) bool { return e == EncodingBig32 })
 	}
 	if len(fits) > 1 {
@@ -208,6 +208,17 @@ func recogniseEncoding(samples []sample, highest int64, known Encoding) (enc Enc
 		return fits[0], true, true
 	}
 	return EncodingAuto, true, false
+}
+
+// mostlyDigits reports whether at least half of the samples are decimal.
+func mostlyDigits(samples []sample) bool {
+	n := 0
+	for _, s := range samples {
+		if _, ok := decodeOffset(s.value, EncodingDecimal); ok {
+			n++
+		}
+	}
+	return 2*n >= len(samples)
 }
 
 func allFit(samples []sample, enc Encoding, highest int64) bool {
