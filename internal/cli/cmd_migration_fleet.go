@@ -199,7 +199,7 @@ type fleetAdvance struct {
 
 func runFleetAdvance(ctx context.Context, f *Factory, o *advanceOptions, fs *pflag.FlagSet) error {
 	allowed := append([]string{
-		"file", "from-command-config", "to-command-config", "until", "wait", "wait-interval", "yes", "confirm-cluster", "state", "output",
+		"file", "from-command-config", "to-command-config", "until", "wait", "wait-interval", "yes", "confirm-cluster", "dry-run", "state", "output",
 	}, everyCommand...)
 	if err := onlyWithFleet(fs, "leave it out, or name one migration instead of the file", allowed...); err != nil {
 		return err
@@ -219,6 +219,9 @@ func runFleetAdvance(ctx context.Context, f *Factory, o *advanceOptions, fs *pfl
 		return unchanged(err)
 	}
 	a := &fleetAdvance{f: f, o: o, fleet: fleet, bucket: bucket, opener: opener{f, map[string]*side{}}, pause: stages{f: f}}
+	if o.write.dryRun {
+		return a.rehearse(ctx)
+	}
 	if err := a.confirm(ctx); err != nil {
 		return unchanged(err)
 	}

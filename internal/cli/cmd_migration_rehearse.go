@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/kferry/kferry/internal/migration"
@@ -85,6 +86,56 @@ func nextText(st *migration.State) string {
 	case migration.Aborting, migration.FailingBack:
 	}
 	return "refuse: it is on its way back (" + string(st.Step) + ")"
+}
+
+// rehearse shows what the next step would do with each migration of a file, and
+// what it would wait for. It holds nothing and writes nothing.
+func (a *fleetAdvance) rehearse(ctx context.Context) error {
+	progress := &stages{f: a.f}
+	rep, err := migration.RehearseFleet(ctx, a.fleet, migration.FleetInput{
+		Bucket: a.bucket, Next: nextText,
+		Open: func(ctx context.Context, st *migration.State) (migration.Input, error) {
+			from, to, err := a.opener.pinned(ctx, st, &a.o.pair)
+			if err != nil {
+				return migration.Input{}, err
+			}
+			in, err := a.f.migrationInput(from, to, a.bucket, &st.Spec, a.o.command)
+			in.Progress = func(e migration.Event) {
+				if e.Plan != nil {
+					ev := *e.Plan
+					ev.Stage = st.Name + ": " + ev.Stage
+					progress.event(ev)
+				}
+			}
+			return in, err
+		},
+	})
+	progress.end()
+	if err != nil {
+		return unchanged(err)
+	}
+	if a.o.output.value == asJSON {
+		err = writeJSON(a.f.stdout(), fleetDoc("rehearse", a.fleet.Until, rep))
+	} else {
+		err = (fleetView{w: a.f.stdout(), paint: a.f.outPaint()}).show(rep)
+	}
+	if err != nil {
+		return err
+	}
+	a.f.remark("Nothing was changed (--dry-run).")
+	if rep.Complete() {
+		return nil
+	}
+	fail := &failure{
+		code: ExitPartial, waits: true, state: "nothing was changed",
+		err: fmt.Errorf("%d of %s could not go on now", len(rep.Migrations)-rep.Count(), count(len(rep.Migrations), "migration", "migrations")),
+	}
+	for i := range rep.Migrations {
+		if m := &rep.Migrations[i]; m.Result == migration.FleetFailed {
+			fail.waits, fail.hint = false, firstOf(fail.hint, hintOf(m.Err))
+		}
+	}
+	return fail
 }
 
 func joinComma(words []string) string { return strings.Join(words, ",") }

@@ -23,7 +23,7 @@ func (v fleetView) show(rep *migration.FleetReport) error {
 
 func (v fleetView) colour(r migration.FleetResult) func(string) string {
 	switch r {
-	case migration.FleetDone, migration.FleetThere, migration.FleetCreated, migration.FleetExists, migration.FleetCheckedOnly:
+	case migration.FleetDone, migration.FleetThere, migration.FleetWould, migration.FleetCreated, migration.FleetExists, migration.FleetCheckedOnly:
 		return v.paint.green
 	case migration.FleetFailed, migration.FleetProblems:
 		return v.paint.red

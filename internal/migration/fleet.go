@@ -3,7 +3,6 @@ package migration
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -29,6 +28,8 @@ const (
 	FleetEnded FleetResult = "ended"
 	// FleetNotTried: one before it did not come to its step.
 	FleetNotTried FleetResult = "not-tried"
+	// FleetWould: the next step could be taken now, and was not asked for.
+	FleetWould FleetResult = "would-advance"
 	// FleetCreated: it is stored now.
 	FleetCreated FleetResult = "created"
 	// FleetExists: it was created before, with the same spec.
@@ -42,7 +43,7 @@ const (
 // there reports whether a migration is where it was to be.
 func (r FleetResult) there() bool {
 	switch r {
-	case FleetThere, FleetDone, FleetCreated, FleetExists, FleetCheckedOnly:
+	case FleetThere, FleetDone, FleetWould, FleetCreated, FleetExists, FleetCheckedOnly:
 		return true
 	case FleetWaits, FleetFailed, FleetEnded, FleetNotTried, FleetProblems:
 	}
@@ -70,7 +71,7 @@ type FleetReport struct {
 }
 
 // Complete reports whether every migration is where it was to be: at its step,
-// or created.
+// or created, or, when it was only looked at, could go on.
 func (r *FleetReport) Complete() bool {
 	return r.Count() == len(r.Migrations)
 }
@@ -102,9 +103,12 @@ type FleetInput struct {
 	// Pausing is told of a pause before the migration of that name; it may be
 	// nil.
 	Pausing func(name string, d time.Duration)
-	Stop    <-chan struct{}
-	Now     func() time.Time
-	Sleep   func(context.Context, time.Duration) error
+	// Next says in words what comes after the step of a migration, "would"
+	// before it, for RehearseFleet; it may be nil.
+	Next  func(*State) string
+	Stop  <-chan struct{}
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
 }
 
 // AdvanceFleet takes migrations that were created before to their step, one
@@ -165,7 +169,7 @@ func advanceOne(ctx context.Context, name string, until Step, f *api.Fleet, in F
 		entry.Result = FleetThere
 		return entry, st.reachedAt(until), nil
 	case st.Step.ordinal() < 0:
-		entry.Result, entry.Detail = FleetEnded, fmt.Sprintf("it stands at %s; create it again to move it once more", st.Step)
+		entry.Result, entry.Detail = FleetEnded, endedText(st.Step)
 		return entry, time.Time{}, nil
 	}
 	if d := before.Add(time.Duration(f.Pause)).Sub(clock.Now()); st.Step == Checked && !before.IsZero() && d > 0 {

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,4 +86,60 @@ func TestFleet(t *testing.T) {
 	if diff := cmp.Diff([]string{"orders ended aborted", "payments not-tried "}, results()); diff != "" {
 		t.Errorf("one aborted (-want +got):\n%s", diff)
 	}
+}
+
+// TestRehearseFleet looks at one of each, and changes nothing.
+func TestRehearseFleet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fleet := &api.Fleet{Until: string(Moved), Migrations: []api.Migration{{Name: "nothing"}}}
+	for _, name := range []string{"orders", "payments"} {
+		c := checked()
+		c.Spec.Name, c.Groups = name, []Pair{{name + "-app", name + "-app"}}
+		if _, err := Create(t.Context(), w.input(&killtest.Killer{}), c); err != nil {
+			t.Fatal(err)
+		}
+		fleet.Migrations = append(fleet.Migrations, c.Spec)
+	}
+	w.source.join("orders-app", "orders")
+	if _, err := Advance(t.Context(), "orders", w.input(&killtest.Killer{})); err != nil {
+		t.Fatal(err)
+	}
+	in := FleetInput{
+		Bucket: w.bucket, Next: func(st *State) string { return "go on from " + string(st.Step) },
+		Open: func(context.Context, *State) (Input, error) { return w.input(&killtest.Killer{}), nil },
+	}
+	want := func(words ...string) {
+		t.Helper()
+		before, err := Load(t.Context(), w.bucket, "payments")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := RehearseFleet(t.Context(), fleet, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range rep.Migrations {
+			got = append(got, m.Name+" "+string(m.Result)+" "+string(m.Step))
+			if (m.Result == FleetWould || m.Result == FleetWaits) && !strings.Contains(m.Detail, "would go on from "+string(m.Step)) {
+				t.Errorf("%s: %s", m.Name, m.Detail)
+			}
+		}
+		if diff := cmp.Diff(words, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		if after, err := Load(t.Context(), w.bucket, "payments"); err != nil || after.seq != before.seq {
+			t.Errorf("the journal has grown: %v", err)
+		}
+	}
+	want("nothing failed ", "orders waits stopping", "payments would-advance checked")
+	if _, err := Advance(t.Context(), "payments", w.input(&killtest.Killer{})); err != nil {
+		t.Fatal(err)
+	}
+	want("nothing failed ", "orders waits stopping", "payments there-already moved")
+	if _, err := Abort(t.Context(), "payments", w.input(&killtest.Killer{})); err != nil {
+		t.Fatal(err)
+	}
+	want("nothing failed ", "orders waits stopping", "payments ended aborted")
 }

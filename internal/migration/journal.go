@@ -30,7 +30,7 @@ const (
 	// expiring, entryKept the run that has done it.
 	entryKeeping = "keeping"
 	entryKept    = "kept"
-	entryUndone    = "undone"
+	entryUndone  = "undone"
 )
 
 // checkedBody is what 'create' found.

@@ -254,7 +254,7 @@ type State struct {
 	kept    time.Time
 	keeping *planBody
 	keeps   int
-	events       map[eventKey]int
+	events  map[eventKey]int
 }
 
 // eventKey is one event of the spec at one time that its step was reached.
