@@ -50,6 +50,12 @@ fmt: ## format the code
 .PHONY: bench
 bench: ## print costs as counts and ratios
 	@$(GO) run ./bench
+	@$(MAKE) --no-print-directory bulk-table
+
+.PHONY: bulk-table
+bulk-table: ## see what moving 1,000 groups at once costs beside bare requests, real Kafka
+	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && KFERRY_REQUIRE_KAFKA=1 KFERRY_TABLE=$$out \
+	$(GO) test ./internal/e2e/bulk -run '^$$' -bench '^BenchmarkBulk$$' -benchtime 1x -count=1 >&2 && cat "$$out"
 
 .PHONY: mm2-table
 mm2-table: ## see what groups read again over a copy of MirrorMaker 2, real Kafka
