@@ -148,6 +148,10 @@ var cases = []Case{
 		Name: "what is forgotten goes straight on, as far as anybody sees", Source: "d~ dk0t0~*2 dk0t0 dk0t0~*2 dk0t0", Target: "3k0 2k0 6k0", S: 4,
 		SourceCompacted: true, Kind: "mm2", Syncs: "6:2", Want: "exact 1",
 	},
+	{
+		Name: "the fall itself may be of either pass", Source: "d dk0t0*2 dk0v1t0", Target: "0 1..3k0 2..3k0", S: 1,
+		Kind: "mm2", Syncs: "0:0",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

@@ -141,7 +141,7 @@ func (g *gap) fall(left, right int) {
 		o := g.out[i]
 		switch {
 		case o.copy():
-			g.out[i] = origin{h: from.off, least: min(from.off, o.least), most: max(o.h, o.most), loose: o.loose}
+			g.out[i] = origin{h: from.off, least: min(from.off, o.least), most: max(o.h, o.most), loose: true} // of either pass
 		case !g.f.dense:
 			g.out[i] = certain(from.off)
 			g.widen(&g.out[i], i)
