@@ -44,6 +44,7 @@ func newApplyCmd(f *Factory) *cobra.Command {
 	flags := cmd.Flags()
 	o.pair.add(f, cmd)
 	o.write.add(flags, true)
+	o.write.addConcurrent(flags)
 	o.settle.addPlans(flags)
 	o.keep.add(flags)
 	flags.BoolVar(&o.allOrNothing, "all-or-nothing", false, "apply no group when one of them is stale or blocked")
@@ -101,7 +102,7 @@ func (f *Factory) rehearse(ctx context.Context, p *plan.Plan, in plan.ApplyInput
 		return unchanged(err)
 	}
 	in.Bucket, in.Tool, in.Now = bucket, toolName(), f.streams.Now
-	if in.Parallel, err = f.parallel(); err != nil {
+	if in.Parallel, err = f.parallel(w); err != nil {
 		return err
 	}
 	st := &stages{f: f}
@@ -135,7 +136,7 @@ func (f *Factory) apply(ctx context.Context, p *plan.Plan, in plan.ApplyInput, w
 	}
 	f.sayState()
 	in.Bucket, in.Tool, in.Now = bucket, toolName(), f.streams.Now
-	if in.Parallel, err = f.parallel(); err != nil {
+	if in.Parallel, err = f.parallel(w); err != nil {
 		return unchanged(err)
 	}
 	st := &stages{f: f}

@@ -60,6 +60,7 @@ func newGroupCopyCmd(f *Factory) *cobra.Command {
 	o.settle.add(flags)
 	o.keep.add(flags)
 	o.write.add(flags, true)
+	o.write.addConcurrent(flags)
 	addOutput(cmd, &o.output, asTable, asJSON)
 	completeSelection(f, cmd)
 	return cmd

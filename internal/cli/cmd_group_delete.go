@@ -40,6 +40,7 @@ func newGroupDeleteCmd(f *Factory) *cobra.Command {
 	}
 	o.cluster.add(f, cmd)
 	o.write.add(cmd.Flags(), true)
+	o.write.addConcurrent(cmd.Flags())
 	addOutput(cmd, &o.output, asTable, asJSON)
 	return cmd
 }

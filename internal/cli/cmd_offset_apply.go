@@ -43,6 +43,7 @@ func newOffsetApplyCmd(f *Factory) *cobra.Command {
 	flags.BoolVar(&o.accept.PartialGroup, "accept-partial-group", false, "commit a group although some of its rows cannot be: there it keeps what it has")
 	o.keep.add(flags)
 	o.write.add(flags, true)
+	o.write.addConcurrent(flags)
 	addOutput(cmd, &o.output, asTable, asJSON)
 	return cmd
 }

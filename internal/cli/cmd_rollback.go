@@ -38,6 +38,7 @@ func newRollbackCmd(f *Factory) *cobra.Command {
 	}
 	o.cluster.add(f, cmd)
 	o.write.add(cmd.Flags(), false)
+	o.write.addConcurrent(cmd.Flags())
 	addOutput(cmd, &o.output, asTable, asJSON)
 	return cmd
 }
@@ -74,7 +75,7 @@ func runRollback(ctx context.Context, f *Factory, o *rollbackOptions, id string)
 			return err
 		}
 	}
-	parallel, err := f.parallel()
+	parallel, err := f.parallel(&o.write)
 	if err != nil {
 		return unchanged(err)
 	}

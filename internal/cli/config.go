@@ -24,8 +24,11 @@ func (f *Factory) loadConfig() (*spec.Loaded, error) {
 	return loaded, nil
 }
 
-// parallel is the number of groups that are worked on at a time.
-func (f *Factory) parallel() (int, error) {
+// parallel is the number of groups that are written to at a time.
+func (f *Factory) parallel(w *writeFlags) (int, error) {
+	if w.concurrent > 0 {
+		return int(w.concurrent), nil
+	}
 	cfg, err := f.loadConfig()
 	if err != nil {
 		return 0, err

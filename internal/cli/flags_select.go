@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -145,6 +146,35 @@ type writeFlags struct {
 	// login are the flags with the login that was used, for the command that
 	// takes back.
 	login string
+	// concurrent is how many groups are written to at a time; 0 leaves it to the
+	// config.
+	concurrent atLeastOne
+}
+
+// atLeastOne is a flag that takes a number from 1 to 1024.
+type atLeastOne int
+
+func (n *atLeastOne) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 || v > 1024 {
+		return fmt.Errorf("%q is no number from 1 to 1024", s)
+	}
+	*n = atLeastOne(v)
+	return nil
+}
+
+func (n *atLeastOne) String() string {
+	if *n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
+}
+
+func (*atLeastOne) Type() string { return "NUMBER" }
+
+// addConcurrent is for commands that write many groups at once.
+func (w *writeFlags) addConcurrent(fs *pflag.FlagSet) {
+	fs.Var(&w.concurrent, "max-concurrent", "how many groups are written to at a time, 1 to 1024 (default: parallel of the config, 8)")
 }
 
 // flags are those that a rollback needs to reach the same state and cluster.
