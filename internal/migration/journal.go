@@ -163,6 +163,10 @@ func damaged(e *run.Entry, problem string) error {
 
 // reach takes a step that was reached.
 func (s *State) reach(b *stepBody, e *run.Entry) {
+	if b.Step == FailingBack || s.Step == FailingBack && b.Step != FailedBack {
+		// A way back that was given up is no part of the next one.
+		s.Back, s.BackDigest, s.BackRun = "", "", ""
+	}
 	s.Step, s.Since, s.visit, s.returning = b.Step, e.Time, e.Seq, nil
 	s.Ended = b.Step.Ended()
 	s.Steps = append(s.Steps, Stamp{Step: b.Step, At: e.Time, Fence: e.Fence, Detail: b.Detail})

@@ -192,6 +192,16 @@ func TestGivingUpAWayBackThatWasWritten(t *testing.T) {
 			t.Fatalf("rolled back %t: stands at %s and waits for %+v", rolled, out.State.Step, out.Waiting)
 		}
 		w.wantSource(want)
+		if !rolled {
+			continue
+		}
+		// And back after all, by a plan of its own.
+		w.target.commit("orders-app", map[topic.Partition]int64{part("orders", 0): 11})
+		if out, err = FailBack(t.Context(), "app", w.input(&killtest.Killer{})); err != nil || out.State.Step != FailedBack || len(out.State.Returns) > 0 {
+			t.Fatalf("%v %+v", err, out)
+		}
+		want["orders-app"][part("orders", 0)], want["payments-app"][part("payments", 0)] = 8, 8
+		w.wantSource(want)
 	}
 }
 
