@@ -66,6 +66,13 @@ func gone(t topic.Topic) bool {
 	return errors.Is(t.Err, kerr.UnknownTopicOrPartition) || errors.Is(t.Err, kerr.UnknownTopicID)
 }
 
+// PartitionGone reports whether a partition is not there, by what a Catalogue
+// has answered about its topic, as opposed to that it cannot be read.
+func PartitionGone(topics map[string]topic.Topic, p topic.Partition) bool {
+	t, ok := topics[p.Topic]
+	return !ok || gone(t) || t.Err == nil && !slices.Contains(t.Partitions, p.Partition)
+}
+
 // leaveDeleted takes out positions of topics that the source no longer has:
 // nobody can read there any more.
 func (b *builder) leaveDeleted() {
