@@ -2,12 +2,9 @@ package migration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/plan"
@@ -141,11 +138,7 @@ func (e *engine) missed(ctx context.Context, gone []gonePosition) ([]gonePositio
 	}
 	var out []gonePosition
 	for _, g := range gone {
-		t, ok := topics[g.tp.Topic]
-		switch {
-		case !ok, errors.Is(t.Err, kerr.UnknownTopicOrPartition), errors.Is(t.Err, kerr.UnknownTopicID):
-		case t.Err == nil && !slices.Contains(t.Partitions, g.tp.Partition):
-		default:
+		if !plan.PartitionGone(topics, g.tp) {
 			out = append(out, g)
 		}
 	}
@@ -182,7 +175,7 @@ func (e *engine) mirrored(ctx context.Context, p *plan.Plan, name string, now gr
 		words = append(words, fmt.Sprintf("%s at %d", m.Target, m.Offset))
 	}
 	a.committed = false
-	a.synced = fmt.Sprintf("nobody is in it, and what is ahead of where it was put is exactly a checkpoint of MirrorMaker 2: %s", strings.Join(words, ", "))
+	a.synced = "nobody is in it, and what is ahead of where it was put is exactly a checkpoint of MirrorMaker 2: " + strings.Join(words, ", ")
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kferry/kferry/internal/plan"
@@ -31,7 +32,7 @@ func (l LeftPosition) String() string {
 		if n < 0 {
 			return "none"
 		}
-		return fmt.Sprint(n)
+		return strconv.FormatInt(n, 10)
 	}
 	return fmt.Sprintf("%s on %s/%d: %s, was put at %s, before that %s", l.Group, l.Topic, l.Partition, word(l.Offset), word(l.Put), word(l.Before))
 }
