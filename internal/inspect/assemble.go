@@ -73,6 +73,7 @@ func (l *look) assemble() {
 			out.Mapping = OneToOne
 		}
 	}
+	l.settle()
 	clusters, topics, pipelines := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, p := range l.parts {
 		if p.tally == nil {

@@ -22,8 +22,8 @@ type wanted struct {
 	several bool
 }
 
-// traceless finds the evidence of copies that no header names: the offset syncs
-// of MirrorMaker 2, else equal offsets, else equal contents.
+// traceless follows copies that no header names, by the evidence that a plan
+// takes: the offset syncs of MirrorMaker 2, equal offsets or equal contents.
 func (w *work) traceless(ctx context.Context, l *look) error {
 	r, err := w.replica(ctx, l)
 	if err != nil {
@@ -41,20 +41,31 @@ func (w *work) traceless(ctx context.Context, l *look) error {
 		}
 		return nil
 	}
-	if r.equal > 0 && r.bad == nil {
+	if l.plan == nil {
+		return nil // no partition can be read on both sides
+	}
+	switch l.plan.Kind {
+	case translate.KindMM2:
 		l.out.Evidence = translate.KindMM2
-		l.out.How = append(l.out.How, fmt.Sprintf("%d of its pairs were compared and are equal records", r.equal))
+		if r.equal > 0 {
+			l.out.How = append(l.out.How, fmt.Sprintf("%d of its pairs were compared and are equal records", r.equal))
+		}
 		return w.locate(ctx, l, r)
-	}
-	same, err := w.identical(ctx, l)
-	if err != nil {
-		return err
-	}
-	if same {
+	case translate.KindIdentity:
 		l.out.Evidence = translate.KindIdentity
 		l.out.How = append(l.out.How, "equal records stand at equal offsets on both sides")
+		if err := w.identical(ctx, l); err != nil {
+			return err
+		}
 		l.identity()
 		return w.ends(ctx, l)
+	case translate.KindHeader:
+		// A plan has met a header where the samples here have none.
+		l.out.How = append(l.out.How, l.plan.Detected)
+		if h, ok := mover.HeaderNamed(l.plan.Header); ok {
+			l.out.Mover = h.Mover
+		}
+	case translate.KindContent, translate.KindAuto:
 	}
 	return w.locate(ctx, l, nil)
 }
@@ -126,8 +137,7 @@ func (w *work) locate(ctx context.Context, l *look, r *replica) error {
 	if good == 0 || good*2 < len(all) {
 		return nil
 	}
-	if l.out.Evidence == "" {
-		l.out.Evidence = translate.KindContent
+	if l.plan.Kind == translate.KindContent {
 		l.out.How = append(l.out.How, fmt.Sprintf("%d of %d records were found on the source by their contents", good, len(all)))
 	}
 	l.follow(all)

@@ -134,6 +134,9 @@ type look struct {
 	misfits []misfit
 	missing []gap
 	gaps    int // holes that were looked up in the source
+	// plan is what a plan takes for evidence; nil where that was not asked, or
+	// nothing could be read.
+	plan *translate.Recognised
 	// replica is what MirrorMaker 2 says of it; nil when that was not asked.
 	replica *replica
 }
@@ -153,6 +156,9 @@ func (w *work) inspect(ctx context.Context, ask Ask) (*Topic, error) {
 		return l.out, err
 	}
 	if err := w.headers(ctx, l); err != nil {
+		return nil, err
+	}
+	if err := w.choose(ctx, l); err != nil {
 		return nil, err
 	}
 	if err := w.evidence(ctx, l); err != nil {

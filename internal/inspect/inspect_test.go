@@ -318,7 +318,7 @@ func TestFindings(t *testing.T) {
 				src.fill("orders", 0, 0, 100)
 				tgt.produce(armory.copies("orders", 0, 0, 0, 100)...)
 			},
-			want: []string{"obstacle no-trace"}, mapping: OneToOne,
+			want: []string{"obstacle no-trace"}, mapping: Unknown,
 		},
 		{
 			name: "too many stretches to count", opts: Options{MaxRuns: 4}, noSource: true,

@@ -149,32 +149,24 @@ func (w *work) tryLooks(ctx context.Context, l *look) error {
 	return w.count(ctx, l)
 }
 
-// identical compares records at equal offsets. ok says that they are one log's
-// worth of equal records.
-func (w *work) identical(ctx context.Context, l *look) (ok bool, err error) {
+// identical compares records at equal offsets.
+func (w *work) identical(ctx context.Context, l *look) error {
 	equal, compared := map[*part]int64{}, map[*part]int64{}
 	trial := *l
 	trial.misfits = nil
-	err = w.compare(ctx, &trial, func(p *part) []pair { return p.prints() }, func(p *part, _ pair, _ int32, same bool) {
+	err := w.compare(ctx, &trial, func(p *part) []pair { return p.prints() }, func(p *part, _ pair, _ int32, same bool) {
 		compared[p]++
 		if same {
 			equal[p]++
 		}
 	})
-	if err != nil || len(trial.misfits) > 0 {
-		return false, err
-	}
-	var all, good int64
-	for p, n := range compared {
-		all, good = all+n, good+equal[p]
-	}
-	if all == 0 || good < all {
-		return false, nil
+	if err != nil {
+		return err
 	}
 	for _, p := range l.parts {
 		p.compared, p.equal = compared[p], equal[p]
 	}
-	return true, nil
+	return nil
 }
 
 // prints are the records whose contents the samples kept, as pairs of equal
