@@ -152,6 +152,10 @@ var cases = []Case{
 		Name: "the fall itself may be of either pass", Source: "d dk0t0*2 dk0v1t0", Target: "0 1..3k0 2..3k0", S: 1,
 		Kind: "mm2", Syncs: "0:0",
 	},
+	{
+		Name: "the last copy may be where a pass has begun", Source: "d dk0v0t0 dk0v1t7590 dk0v0t7820 dk0v1t8050 dk0v1t230 dk0v0t8740 dk0v0t0", Target: "1..4k0 1k0", S: 8,
+		Kind: "content", Want: "hold several-fit",
+	},
 }
 
 // TestCases asks the cases, of logs laid out in several ways.

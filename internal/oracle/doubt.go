@@ -20,6 +20,9 @@ type doubt struct {
 	wilder []*facts
 	// blind are the facts without the copies that have no equal on the source.
 	blind *facts
+	// told is the same pair to who knows what became of times.
+	asked sync.Once
+	told  *facts
 	// many: there were too many to be looked at.
 	many bool
 	// hidden: a copy is of a record that the source has forgotten, and like one
@@ -145,6 +148,15 @@ func (f *facts) doubtful(q Question) string {
 	if d == nil {
 		return ""
 	}
+	why := f.doubtfulAs(d, q)
+	if why == "" && f.stamps != f.p.Stamps {
+		told := f.told()
+		why = told.doubtfulAs(told.unseen(), q)
+	}
+	return why
+}
+
+func (f *facts) doubtfulAs(d *doubt, q Question) string {
 	switch {
 	case d.many:
 		return "too many ways"
@@ -178,12 +190,20 @@ func (f *facts) excused(q Question, r *translate.Result, v Verdict) string {
 	}
 	why := f.excusedAs(d, q, r, v)
 	if why == "" && f.stamps != f.p.Stamps {
-		// Other partitions of the topic may show what became of times.
-		told := newFacts(f.p)
-		told.stamps = f.p.Stamps
+		told := f.told()
 		why = told.excusedAs(told.unseen(), q, r, v)
 	}
 	return why
+}
+
+// told are the facts as they look to who knows what became of times: other
+// partitions of the topic may show it.
+func (f *facts) told() *facts {
+	f.doubt.asked.Do(func() {
+		f.doubt.told = newFacts(f.p)
+		f.doubt.told.stamps = f.p.Stamps
+	})
+	return f.doubt.told
 }
 
 func (f *facts) excusedAs(d *doubt, q Question, r *translate.Result, v Verdict) string {

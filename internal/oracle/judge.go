@@ -222,7 +222,7 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 	m := f.consume(t, q.S)
 	e.t, e.repeats, e.above, e.position = t, m.repeats, m.above, ok
 	e.unproven = q.Quick || q.NoSource
-	e.loose = q.Quick && (f.fell || e.lost > 0 && (f.p.TargetCompacted || f.p.ConfigUnknown || f.headless || f.p.Filters && f.copiedFrom(q.S)))
+	e.loose = q.Quick && (f.fell || e.lost > 0 && f.unread(q.S))
 	e.why = fmt.Sprintf("the greatest good position is %d, with %d repeats", t, m.repeats)
 	loss := []translate.Reason{translate.ReasonLoss, translate.ReasonNoGoodPosition}
 	if !ok {
@@ -246,6 +246,11 @@ func (f *facts) expectPosition(e *expectation, q Question) {
 		e.refuse = loss
 		e.tolerate(translate.Refused, "a reading that was left out would have found the records")
 	}
+}
+
+// unread reports that what is missing at or above s may be seen by reading only.
+func (f *facts) unread(s int64) bool {
+	return f.p.TargetCompacted || f.p.ConfigUnknown || f.headless || f.p.Filters && f.copiedFrom(s)
 }
 
 // copiedFrom reports that the first record of the source at or above s is on the

@@ -55,15 +55,22 @@ func (g *gap) fill() {
 		g.loose(known, where)
 		return
 	}
+	g.bound(known, first, last)
+}
+
+// bound takes for every known record its first or its last original, and what
+// else it can be.
+func (g *gap) bound(known, first, last []int) {
 	chosen := first
 	if !g.leftSure && g.rightSure {
 		chosen = last
 	}
+	lost := !g.f.dense && !g.leftSure && !g.rightSure // what shows a step
 	for n, i := range known {
 		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
 		o.loose = !o.sure() && !g.inStep(chosen, n)
 		o.alike = !g.leftSure || !g.rightSure || len(known) != len(g.source)
-		if g.f.dense && !g.near(chosen, n) || !g.f.dense && !g.leftSure && !g.rightSure {
+		if lost || g.f.dense && !g.near(chosen, n) {
 			g.widen(&o, i) // a pass may begin here
 		}
 		g.out[i] = o

@@ -12,8 +12,10 @@ type copied struct {
 	pos, h int64
 	// sure is false where records are alike and h is only one that fits.
 	sure bool
-	// most is the greatest h that fits.
-	most int64
+	// least and most are the lowest and the greatest h that fit.
+	least, most int64
+	// loose: a pass may begin here.
+	loose bool
 	// aborted copies belong to an aborted transaction: they are no copies to a
 	// read_committed consumer, and T is moved back behind them all the same.
 	aborted bool
@@ -48,7 +50,7 @@ func (ix *index) look(st *stretch, origins []origin) view {
 			ix.natives = true
 			continue
 		}
-		c := copied{pos: r.Offset, h: o.h, sure: o.sure(), most: o.most, aborted: r.Kind == batch.AbortedData}
+		c := copied{pos: r.Offset, h: o.h, sure: o.sure(), least: o.least, most: o.most, loose: o.loose, aborted: r.Kind == batch.AbortedData}
 		ix.aborted = ix.aborted || c.aborted
 		v.copies = append(v.copies, c)
 	}

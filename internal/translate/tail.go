@@ -27,6 +27,15 @@ func (s *solver) tail(ctx context.Context) error {
 			}
 			a.vague = true
 		}
+		if s.end.loose && s.end.least < s.end.h {
+			if !s.opt.CopyComplete {
+				s.hold([]*ask{a}, ReasonSeveralFit,
+					fmt.Sprintf("the last copy may be of source offset %d or of any like it from %d on: whether the mover went back and a pass is running cannot be told", s.end.h, s.end.least),
+					"wait until the mover has caught up; if it has ended, say so with --copy-complete")
+				continue
+			}
+			a.vague = true
+		}
 		missing, why, err := s.missingBelow(ctx, a.s)
 		if err != nil {
 			return err
