@@ -186,7 +186,7 @@ func (v migrationView) left(st *migration.State) {
 	if len(st.Left) == 0 {
 		return
 	}
-	v.linef("\n%s", v.paint.bold("Left as they are, because somebody else has changed them:"))
+	v.linef("\n%s", v.paint.bold("Left as they are, because somebody else has committed in their groups:"))
 	for _, l := range st.Left {
 		v.linef("  %s: %s", clean(l.Cluster), clean(l.String()))
 	}

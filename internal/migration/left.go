@@ -11,8 +11,8 @@ import (
 )
 
 // LeftPosition is a position that a migration has left as it found it: somebody
-// else had changed it since it was put there, and the user has asked to end
-// nevertheless.
+// else has committed in its group since, so that all of the group is left alone,
+// and the user has asked to end nevertheless.
 type LeftPosition struct {
 	// Cluster is the name of the one on which it is.
 	Cluster   string `json:"cluster"`
@@ -106,7 +106,7 @@ func leftText(side string, left []LeftPosition) string {
 	if len(left) == 0 {
 		return "nothing of it is left on " + side
 	}
-	text := fmt.Sprintf("%s on %s, changed by somebody else: %s", count(len(left), "position was left", "positions were left"), side, left[0])
+	text := fmt.Sprintf("%s on %s, in groups in which somebody else has committed since: %s", count(len(left), "position was left", "positions were left"), side, left[0])
 	if more := len(left) - 1; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
