@@ -99,6 +99,7 @@ type joint struct {
 	sinks   []*sink           // by target partition, in order
 	budget  budget
 	keys    keyOwners
+	proofs  sync.Mutex // what several partitions add to
 	out     []map[int32]*Result
 }
 

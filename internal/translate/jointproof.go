@@ -106,7 +106,10 @@ func (t *joint) originals(ctx context.Context, f *feeder, all []neighbour) error
 			return err
 		}
 		if e == nil || e.Kind == batch.Marker {
+			t.proofs.Lock() // a position stands beside copies of two source partitions
 			n.r.Proof.Missing = append(n.r.Proof.Missing, fmt.Sprintf("offset %d of source partition %d is not there any more (compaction or retention)", n.from.h, n.from.partition))
+			slices.Sort(n.r.Proof.Missing)
+			t.proofs.Unlock()
 			continue
 		}
 		*n.of = t.seen(e, -1, n.from.partition)

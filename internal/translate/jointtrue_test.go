@@ -203,6 +203,9 @@ func (w *world) onTarget(x place) bool {
 // plain reports whether everything that was copied is still there, and in one
 // pass.
 func (w *world) plain() bool {
+	if w.tgt.compacted {
+		return false // what is still to come may look like what the cleaner took
+	}
 	for _, c := range []string{"target begins later", "target is compacted", "in several passes", "source has aborted records"} {
 		if w.class[c] {
 			return false
