@@ -36,6 +36,12 @@ const (
 	// KeepOffsets commits what groups have once more as it is, so that it does
 	// not expire.
 	KeepOffsets Kind = "keep"
+	// Restore gives groups the positions of a snapshot back, as they were.
+	Restore Kind = "restore"
+	// Reset moves groups to a place in the log that was asked for.
+	Reset Kind = "reset"
+	// Forget deletes chosen positions of groups, and leaves the others.
+	Forget Kind = "forget"
 )
 
 // Plan says every change that Apply would make, pinned to what was seen when
