@@ -94,7 +94,7 @@ func (f *Factory) bucket(ctx context.Context, flag string) (*store.Bucket, error
 			return nil, err
 		}
 	}
-	b, err := store.Open(ctx, url, nil)
+	b, err := store.Open(ctx, url, &store.Options{Schemes: f.streams.Schemes})
 	if err == nil && own {
 		f.ownState = b.URL()
 	}

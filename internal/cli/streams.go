@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/kferry/kferry/internal/store"
 )
 
 // Streams are the standard streams of the process and what is known of them.
@@ -24,6 +26,9 @@ type Streams struct {
 	ErrWidth func() int
 	// ErrHeight gives the number of its lines, in the same way.
 	ErrHeight func() int
+	// Schemes are the kinds of object storage that this program can open
+	// beside folders; nil means none.
+	Schemes map[string]store.Opener
 }
 
 // SystemStreams are those of this process.

@@ -35,21 +35,28 @@ type Options struct {
 	// MaxObject is the largest JSON object that GetJSON reads, in bytes;
 	// default 1 GiB. It bounds memory when an object is not what it should be.
 	MaxObject int64
+	// Schemes opens other places than folders, by the scheme of the URL. The
+	// clouds are in package cloudstore, which is heavy to build and link: only
+	// the program itself hands them in.
+	Schemes map[string]Opener
 }
 
 const defaultMaxObject = 1 << 30
 
 // Error says which operation failed on which object.
 type Error struct {
-	Op     string // gerund: "putting", "getting", "listing", "deleting", "probing"
+	Op     string // gerund: "putting", "getting", "listing", "deleting", "probing", "opening"
 	Bucket string // URL, without secrets
-	Key    string
+	Key    string // empty when opening
 	Err    error
 	Hint   string // what a user can do; may be empty
 }
 
 // Error names the operation and the object.
 func (e *Error) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("%s %s: %v", e.Op, e.Bucket, e.Err)
+	}
 	return fmt.Sprintf("%s %s in %s: %v", e.Op, e.Key, e.Bucket, e.Err)
 }
 
@@ -212,12 +219,17 @@ func (b *Bucket) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Op: op, Bucket: b.url, Key: key, Err: err}
-	if hint, ok := errors.AsType[*driver.HintError](err); ok {
-		e.Hint = hint.Hint
-	}
+	e := &Error{Op: op, Bucket: b.url, Key: key, Err: err, Hint: hintOf(err)}
 	if strings.TrimSpace(key) == "" {
 		e.Key = "everything"
 	}
 	return e
+}
+
+// hintOf returns the advice that a driver gave with an error.
+func hintOf(err error) string {
+	if hint, ok := errors.AsType[*driver.HintError](err); ok {
+		return hint.Hint
+	}
+	return ""
 }

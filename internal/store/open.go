@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/kferry/kferry/internal/store/filestore"
@@ -17,16 +16,38 @@ import (
 // ErrScheme says that a URL names a kind of storage that is not supported.
 var ErrScheme = errors.New("unsupported storage")
 
-// Open returns the bucket at rawURL: file:///absolute/folder or the path of a
-// folder. A folder that does not exist is an empty bucket; the first put
-// creates it. Nothing is written here: writers call Probe first.
+// Open returns the bucket at rawURL: file:///absolute/folder, the path of a
+// folder, or the URL of a cloud whose scheme is among the Schemes of opts. A
+// folder that does not exist is an empty bucket; the first put creates it.
+// Nothing is written here: writers call Probe first. A URL that holds a secret
+// is refused, as are parameters that the scheme does not have; both are
+// ErrURL. A scheme that is not supported is ErrScheme.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Bucket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path, err := folderOf(rawURL, runtime.GOOS)
+	if rawURL == "" {
+		return nil, fmt.Errorf("opening storage: %w: the address is empty", ErrScheme)
+	}
+	scheme, _, hasScheme := strings.Cut(rawURL, "://")
+	if !hasScheme || scheme == "file" || strings.HasPrefix(rawURL, "file:") {
+		return openFolder(rawURL, opts)
+	}
+	drv, place, err := openCloud(ctx, scheme, rawURL, opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening storage: %w", err)
+	}
+	return New(drv, place, opts), nil
+}
+
+// openFolder opens the folder that a file URL or a plain path names.
+func openFolder(rawURL string, opts *Options) (*Bucket, error) {
+	path := rawURL // perhaps with a drive letter
+	var err error
+	if strings.HasPrefix(rawURL, "file:") {
+		if path, err = folderOfURL(rawURL, runtime.GOOS); err != nil {
+			return nil, err
+		}
 	}
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -37,26 +58,6 @@ func Open(ctx context.Context, rawURL string, opts *Options) (*Bucket, error) {
 		return nil, fmt.Errorf("opening storage: %w", err)
 	}
 	return New(drv, FileURL(path), opts), nil
-}
-
-// folderOf returns the folder that a URL or a plain path names. Messages show
-// the scheme and no more of a foreign URL: it may hold a secret.
-func folderOf(rawURL, goos string) (string, error) {
-	if rawURL == "" {
-		return "", fmt.Errorf("opening storage: %w: the address is empty", ErrScheme)
-	}
-	if strings.HasPrefix(rawURL, "file:") {
-		return folderOfURL(rawURL, goos)
-	}
-	scheme, _, ok := strings.Cut(rawURL, "://")
-	switch {
-	case !ok: // a path, perhaps with a drive letter
-		return rawURL, nil
-	case slices.Contains([]string{"s3", "azblob", "gs"}, scheme):
-		return "", fmt.Errorf("opening storage: %w: %s:// is not in this version; use file:///absolute/folder", ErrScheme, scheme)
-	default:
-		return "", fmt.Errorf("opening storage: %w: scheme %q is not known; use file:///absolute/folder", ErrScheme, scheme)
-	}
 }
 
 // folderOfURL returns the folder that a file URL names.
