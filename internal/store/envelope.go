@@ -75,6 +75,16 @@ func EncodeSum(format string, version int, body any) (data []byte, hexSum string
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, "", fmt.Errorf("encoding %s: %T is not a JSON object", format, body)
 	}
+	return EncodeRaw(format, version, raw)
+}
+
+// EncodeRaw is EncodeSum for a body that is JSON already, a compact object as
+// encoding/json writes it without escaping for HTML: large bodies are put
+// together by hand, and are neither parsed nor copied more than once here.
+func EncodeRaw(format string, version int, raw []byte) (data []byte, hexSum string, err error) {
+	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' {
+		return nil, "", fmt.Errorf("encoding %s: the body is not a JSON object", format)
+	}
 	if replaced(raw) {
 		return nil, "", fmt.Errorf("encoding %s: a string is not valid UTF-8 and would not be stored byte for byte", format)
 	}
