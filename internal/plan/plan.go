@@ -227,9 +227,21 @@ type Group struct {
 	Accepted []string `json:"accepted,omitempty"`
 	// Delete: the group itself is deleted, and its positions with it.
 	Delete bool `json:"delete,omitempty"`
+	// Scope says where a group that is restored is to have no other positions
+	// than these.
+	Scope Scope `json:"scope,omitempty"`
 	// Positions are sorted by target topic and partition.
 	Positions []Position `json:"positions"`
 }
+
+// Scope is how far a plan speaks for a group.
+type Scope string
+
+// The scopes, besides "": only the positions that are in the plan.
+const (
+	ScopeGroup  Scope = "group"  // the whole group
+	ScopeTopics Scope = "topics" // all partitions of the topics in the plan
+)
 
 // Applicable reports whether Apply would write something of the group.
 func (g *Group) Applicable() bool {

@@ -62,7 +62,7 @@ func (p *Plan) imprint() uint64 {
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		h.text(g.Name)
-		h.text(fmt.Sprintf("%s %t %+v %+v %q", g.Verdict, g.Delete, g.Target, g.Sources, g.Accepted))
+		h.text(fmt.Sprintf("%s %t %s %+v %+v %q", g.Verdict, g.Delete, g.Scope, g.Target, g.Sources, g.Accepted))
 		h.number(int64(len(g.Positions)))
 		for j := range g.Positions {
 			h.position(&g.Positions[j])

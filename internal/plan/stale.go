@@ -66,7 +66,7 @@ func (g *Group) sourceProblems(readings map[string]group.Reading) []Problem {
 
 // targetProblems compares a target reading with the plan.
 func (g *Group) targetProblems(r group.Reading) []Problem {
-	if ob := notCommittable(r, "the target", "the target"); ob != nil {
+	if ob := g.standsInTheWay(r, "the target", "the target"); ob != nil {
 		return []Problem{{Reason: ob.reason, Detail: ob.detail}}
 	}
 	if ob := g.otherKind(r, "the target"); ob != nil {
@@ -89,10 +89,11 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 		}
 	}
 	// Given positions leave alone what they do not name; a group that is
-	// deleted loses whatever it has.
-	if len(g.Sources) > 0 || g.Delete {
+	// deleted loses whatever it has, and one that is restored as a whole, too.
+	whole := g.Delete || g.Scope == ScopeGroup
+	if len(g.Sources) > 0 || whole || g.Scope != "" {
 		for _, p := range sortedPartitions(r.Positions) {
-			if (g.Delete || topics[p.Topic]) && !known[p] {
+			if (whole || topics[p.Topic]) && !known[p] {
 				out = append(out, Problem{
 					Topic: p.Topic, Partition: p.Partition, Reason: ReasonTargetMoved,
 					Detail: fmt.Sprintf("the target group had no position here and is at %d", r.Positions[p].Offset),
