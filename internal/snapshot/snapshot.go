@@ -6,12 +6,10 @@ package snapshot
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/kferry/kferry/internal/topic"
 )
@@ -19,11 +17,15 @@ import (
 // Format is the format of a stored snapshot.
 const (
 	Format  = "kferry-snapshot"
-	version = 1
+	version = 2
 )
 
-// KindFull is the only kind of this version: all positions are in the snapshot.
-const KindFull = "full"
+// The kinds of stored snapshots: all positions, or what differs from a full
+// one. What Load returns is whole, whatever the kind.
+const (
+	KindFull  = "full"
+	KindDelta = "delta"
+)
 
 // TriggerKind says why a snapshot was taken.
 type TriggerKind string
@@ -54,7 +56,7 @@ type Summary struct {
 	// ID and Kind are set by Save, and Created when it is zero.
 	ID   string `json:"id"`
 	Kind string `json:"kind"`
-	// Base is reserved for snapshots that build on another one.
+	// Base is the full snapshot that a delta builds on.
 	Base        string    `json:"base,omitempty"`
 	Created     time.Time `json:"created"`
 	ClusterID   string    `json:"cluster_id"` // empty when the brokers have none
@@ -63,6 +65,9 @@ type Summary struct {
 	Description string    `json:"description"`
 	Tool        string    `json:"tool"`
 	Trigger     Trigger   `json:"trigger"`
+	// Selection says by which patterns groups were chosen; nil when they were
+	// named one by one, for a run, and in snapshots of version 1.
+	Selection *Selection `json:"selection,omitempty"`
 	// Complete says that everything that was asked for could be seen;
 	// Incomplete says in words what could not.
 	Complete   bool     `json:"complete"`
@@ -70,6 +75,43 @@ type Summary struct {
 	// GroupCount and PositionCount are set by Save.
 	GroupCount    int `json:"group_count"`
 	PositionCount int `json:"position_count"`
+}
+
+// Selection are the patterns by which groups are chosen, as the user wrote
+// them. Snapshots of one cluster with equal selections are a series: the ones
+// that deltas and marks are about.
+type Selection struct {
+	Groups        []string `json:"groups"`
+	ExcludeGroups []string `json:"exclude_groups"`
+	GroupRegex    []string `json:"group_regex"`
+}
+
+// All reports whether every group is meant.
+func (s *Selection) All() bool {
+	return s != nil && len(s.ExcludeGroups) == 0 && len(s.GroupRegex) == 0 &&
+		(len(s.Groups) == 0 || slices.Equal(s.Groups, []string{"*"}))
+}
+
+// sorted is the form in which selections are stored and compared.
+func (s *Selection) sorted() *Selection {
+	if s == nil {
+		return nil
+	}
+	tidy := func(in []string) []string {
+		out := append([]string{}, in...)
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	return &Selection{Groups: tidy(s.Groups), ExcludeGroups: tidy(s.ExcludeGroups), GroupRegex: tidy(s.GroupRegex)}
+}
+
+// same reports whether two selections ask for the same; nil is like none.
+func (s *Selection) same(o *Selection) bool {
+	if s == nil || o == nil {
+		return false
+	}
+	a, b := s.sorted(), o.sorted()
+	return slices.Equal(a.Groups, b.Groups) && slices.Equal(a.ExcludeGroups, b.ExcludeGroups) && slices.Equal(a.GroupRegex, b.GroupRegex)
 }
 
 // Group is one group as it was read.
@@ -100,64 +142,15 @@ type Position struct {
 	LogStart, LogEnd, Lag *int64
 }
 
-// storedPosition is a Position in JSON, whose strings cannot hold all bytes.
-type storedPosition struct {
-	Topic          string   `json:"topic"`
-	TopicID        topic.ID `json:"topic_id"`
-	Partition      int32    `json:"partition"`
-	Offset         int64    `json:"offset"`
-	LeaderEpoch    int32    `json:"leader_epoch"`
-	Metadata       *string  `json:"metadata,omitempty"`
-	MetadataBase64 []byte   `json:"metadata_base64,omitempty"`
-	LogStart       *int64   `json:"log_start,omitempty"`
-	LogEnd         *int64   `json:"log_end,omitempty"`
-	Lag            *int64   `json:"lag,omitempty"`
-}
-
-// MarshalJSON writes the stored form.
-func (p Position) MarshalJSON() ([]byte, error) {
-	s := storedPosition{
-		Topic: p.Topic, TopicID: p.TopicID, Partition: p.Partition, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch,
-		LogStart: p.LogStart, LogEnd: p.LogEnd, Lag: p.Lag,
-	}
-	if utf8.ValidString(p.Metadata) {
-		s.Metadata = &p.Metadata
-	} else {
-		s.MetadataBase64 = []byte(p.Metadata)
-	}
-	return json.Marshal(s)
-}
-
-// UnmarshalJSON reads the stored form; a position without metadata in exactly
-// one of its two forms is refused.
-func (p *Position) UnmarshalJSON(data []byte) error {
-	var s storedPosition
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
-	}
-	*p = Position{
-		Topic: s.Topic, TopicID: s.TopicID, Partition: s.Partition, Offset: s.Offset, LeaderEpoch: s.LeaderEpoch,
-		LogStart: s.LogStart, LogEnd: s.LogEnd, Lag: s.Lag,
-	}
-	switch {
-	case s.Metadata != nil && s.MetadataBase64 == nil:
-		p.Metadata = *s.Metadata
-	case s.Metadata == nil && s.MetadataBase64 != nil:
-		p.Metadata = string(s.MetadataBase64)
-	default:
-		return fmt.Errorf("position of %s/%d: one of metadata and metadata_base64 is needed", s.Topic, s.Partition)
-	}
-	return nil
-}
-
 // ErrInvalid says that a snapshot contradicts itself; it is not saved, and not
 // used when it was stored like that.
 var ErrInvalid = errors.New("invalid snapshot")
 
 // normalize sorts a copy of the groups and fills what Save fills.
 func (s *Snapshot) normalize() {
-	s.Kind = KindFull
+	s.Kind, s.Base = KindFull, ""
 	s.Created = s.Created.UTC()
+	s.Selection = s.Selection.sorted()
 	s.GroupCount, s.PositionCount = len(s.Groups), 0
 	s.Groups = slices.Clone(s.Groups)
 	slices.SortFunc(s.Groups, func(a, b Group) int { return cmp.Compare(a.Name, b.Name) })

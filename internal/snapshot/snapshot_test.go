@@ -86,37 +86,98 @@ func TestSaveLoad(t *testing.T) {
 	}
 }
 
+// TestGolden pins what is written, and reads it back from where it belongs.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	want := saved("20261121T114527Z-7f7a9c")
-	got, err := store.Encode(Format, version, want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("testdata", "snapshot.golden")
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
+	full := saved("20261121T114527Z-7f7a9c")
+	full.Selection = (&Selection{Groups: []string{"order-*"}}).sorted()
+	later := laterThan(full)
+	golden := func(t *testing.T, name string, got []byte) []byte {
+		t.Helper()
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, got, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s changed, so old readers cannot read it (-golden +now):\n%s", path, diff)
+		}
+		return want
 	}
-	golden, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(golden), string(got)); diff != "" {
-		t.Errorf("%s changed, so old readers cannot read it (-golden +now):\n%s", path, diff)
-	}
-	// The stored one, put where it belongs, reads as what it was.
 	b := newBucket()
-	if err := b.Put(t.Context(), key(want.ClusterID, want.ID), golden); err != nil {
-		t.Fatal(err)
-	}
-	read, err := Load(t.Context(), b, want.ID)
+	data, err := full.sealFull()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, read); diff != "" {
+	put(t, b, keyOf(full.ClusterID, full.ID, ""), golden(t, "full.golden", data))
+	later.Kind, later.Base = KindDelta, full.ID
+	if data, err = later.sealDelta(full); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, keyOf(later.ClusterID, later.ID, full.ID), golden(t, "delta.golden", data))
+	for _, want := range []*Snapshot{full, later} {
+		got, err := Load(t.Context(), b, want.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestVersion1 reads what the first version has written.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("testdata", "v1.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := saved("20261121T114527Z-7f7a9c")
+	b := newBucket()
+	put(t, b, keyOf(want.ClusterID, want.ID, ""), data)
+	got, err := Load(t.Context(), b, want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	for l, err := range List(t.Context(), b) {
+		if err != nil || l.Err != nil || l.PositionCount != 3 {
+			t.Errorf("listed %+v, %v", l, err)
+		}
+	}
+}
+
+// laterThan is a snapshot of the same cluster an hour later, with a change of
+// each kind.
+func laterThan(s *Snapshot) *Snapshot {
+	c := *s
+	c.ID, c.Created = "20261121T124527Z-7f7a9c", s.Created.Add(time.Hour)
+	c.Complete, c.Incomplete = true, []string{}
+	c.Groups = []Group{
+		{Name: "new <&> one", Kind: "classic", State: "Empty", Exists: true, Positions: []Position{{Topic: "orders", Offset: 5, LeaderEpoch: -1}}},
+		{Name: "order-processor", Kind: "classic", State: "Stable", Exists: true, Protocol: "consumer", Members: 1, Positions: []Position{
+			{Topic: "orders", Partition: 0, Offset: 104, LeaderEpoch: -1, LogStart: new(int64(100)), LogEnd: new(int64(107))},
+			{Topic: "orders", TopicID: topic.ID{1, 2, 3}, Partition: 1, Offset: 1 << 62, LeaderEpoch: 5, Metadata: "a\xff\x00c"},
+			{Topic: "orders", Partition: 2, Offset: 0, LeaderEpoch: -1},
+		}},
+		{Name: "not/there.. Ünïcode", Exists: false},
+	}
+	c.normalize()
+	return &c
+}
+
+func put(t *testing.T, b *store.Bucket, key string, data []byte) {
+	t.Helper()
+	if err := b.Put(t.Context(), key, data); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -168,7 +229,7 @@ func TestInvalid(t *testing.T) {
 			// Stored by something else, it is not used either.
 			s.ID = "20261121T114527Z-7f7a9c"
 			s.normalize()
-			if err := b.PutJSON(t.Context(), key(s.ClusterID, s.ID), Format, version, s); err != nil {
+			if err := b.PutJSON(t.Context(), keyOf(s.ClusterID, s.ID, ""), Format, version, s); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := Load(t.Context(), b, s.ID); !errors.Is(err, ErrInvalid) {
@@ -222,7 +283,7 @@ func TestMisplaced(t *testing.T) {
 	t.Parallel()
 	b := newBucket()
 	s := saved("20261121T114527Z-7f7a9c")
-	if err := b.PutJSON(t.Context(), key("another cluster", s.ID), Format, version, s); err != nil {
+	if err := b.PutJSON(t.Context(), keyOf("another cluster", s.ID, ""), Format, version, s); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(t.Context(), b, s.ID); !errors.Is(err, ErrInvalid) {
@@ -265,7 +326,7 @@ func TestList(t *testing.T) {
 	}
 	for cluster, ids := range want {
 		var some []string
-		for l, err := range ListCluster(t.Context(), b, cluster) {
+		for l, err := range ListCluster(t.Context(), b, cluster, time.Time{}) {
 			if err != nil || l.ClusterID != cluster {
 				t.Errorf("%q: listed %+v, %v", cluster, l, err)
 			}
@@ -302,14 +363,14 @@ func TestListDamage(t *testing.T) {
 		{"no groups", `{"format":"kferry-snapshot","version":1,"body":{}}`, store.ErrMalformed},
 		{"no body", `{"format":"kferry-snapshot","version":1}`, store.ErrMalformed},
 		{"other format", strings.Replace(text, Format, "kferry-run", 1), store.ErrFormat},
-		{"newer", strings.Replace(text, `"version":1`, `"version":2`, 1), store.ErrVersion},
-		{"version 0", strings.Replace(text, `"version":1`, `"version":0`, 1), store.ErrMalformed},
+		{"newer", strings.Replace(text, `"version":2`, `"version":3`, 1), store.ErrVersion},
+		{"version 0", strings.Replace(text, `"version":2`, `"version":0`, 1), store.ErrMalformed},
 		{"wrong type", strings.Replace(text, `"group_count":3`, `"group_count":"3"`, 1), store.ErrMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBucket()
-			k := key("c", fmt.Sprintf("20261121T114527Z-00000%x", i))
+			k := keyOf("c", fmt.Sprintf("20261121T114527Z-00000%x", i), "")
 			if err := b.Put(t.Context(), k, []byte(tt.data)); err != nil {
 				t.Fatal(err)
 			}
