@@ -24,6 +24,9 @@ type CSVOptions struct {
 	// Group makes the rows topic,partition,offset, all of this group; "" means
 	// group,topic,partition,offset.
 	Group string
+	// RowGroup is such a group for files whose first row has three fields; it
+	// is only looked at when reading, and Group wins.
+	RowGroup string
 	// Name of the file in messages; "" means standard input.
 	Name string
 }
@@ -146,10 +149,12 @@ func writeRow(out *bufio.Writer, withGroup bool, p Position) {
 		strconv.FormatInt(p.Offset, 10) + "\n")
 }
 
-// quote quotes a field where RFC 4180 asks for it, and where readers would
-// otherwise drop something: spaces at its ends, a byte order mark.
+// quote quotes a field where RFC 4180 asks for it, where readers would
+// otherwise drop something (spaces at its ends, a byte order mark), and where
+// the file could be taken for JSON.
 func quote(s string) string {
-	if !strings.ContainsAny(s, "\",\r\n") && strings.TrimSpace(s) == s && !strings.HasPrefix(s, bom) {
+	plain := !strings.ContainsAny(s, "\",\r\n") && strings.TrimSpace(s) == s && !strings.HasPrefix(s, bom)
+	if plain && !strings.HasPrefix(s, "{") && !strings.HasPrefix(s, "[") {
 		return s
 	}
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`

@@ -18,7 +18,7 @@ import (
 func ReadCSV(r io.Reader, opts *CSVOptions) (*Set, error) {
 	c := csvReader{set: new(Set), lines: make(map[Key]int)}
 	if opts != nil {
-		c.group, c.err.Name = opts.Group, opts.Name
+		c.group, c.rowGroup, c.err.Name = opts.Group, opts.RowGroup, opts.Name
 	}
 	if c.err.Name == "" {
 		c.err.Name = "standard input"
@@ -47,11 +47,11 @@ func ReadCSV(r io.Reader, opts *CSVOptions) (*Set, error) {
 
 // csvReader turns rows into positions.
 type csvReader struct {
-	group string
-	set   *Set
-	lines map[Key]int // where each position stands
-	rows  int
-	err   CSVError
+	group, rowGroup string
+	set             *Set
+	lines           map[Key]int // where each position stands
+	rows            int
+	err             CSVError
 }
 
 func (c *csvReader) report(p CSVProblem) {
@@ -72,6 +72,9 @@ func (c *csvReader) columns() []string {
 
 func (c *csvReader) row(row []field) {
 	c.rows++
+	if c.rows == 1 && c.group == "" && len(row) == 3 {
+		c.group = c.rowGroup
+	}
 	names := c.columns()
 	if c.rows == 1 && looksLikeHeader(row) {
 		c.report(CSVProblem{

@@ -41,6 +41,7 @@ func TestWriteJSON(t *testing.T) {
 	if diff := cmp.Diff(set.All(), back.All()); diff != "" {
 		t.Error(diff)
 	}
+	from.Format = position.FormatJSON
 	if diff := cmp.Diff(from, origin); diff != "" {
 		t.Error(diff)
 	}
@@ -69,7 +70,7 @@ func TestReadJSONRefuses(t *testing.T) {
 	const head = `{"format":"kferry.positions","version":1,"positions":[`
 	for name, tc := range map[string]struct{ in, want string }{
 		"empty":             {``, "unexpected EOF"},
-		"cut":               {head + `{"group":"g"`, "EOF"},
+		"cut":               {head + "\n" + `{"group":"g"`, "line 2, positions[0]: the file ends in the middle (unexpected EOF)"},
 		"another format":    {`{"format":"kferry.plan","version":1,"positions":[]}`, `format: "kferry.plan" is not "kferry.positions"`},
 		"no format":         {`{"positions":[]}`, "format:"},
 		"newer version":     {`{"format":"kferry.positions","version":2,"positions":[]}`, "version: 2 is not known"},
