@@ -48,9 +48,9 @@ func parts() []part {
 	}
 	brokers := []string{"-p=1", "-parallel=4", "-count=1"}
 	return []part{
-		{"unit", func(pkg string) bool { return !kafka(pkg) && !stories(pkg) }, []string{"-timeout=10m"}},
-		{"kafka", kafka, append(brokers, "-timeout=15m")},
-		{"stories", stories, append(brokers, "-timeout=15m")},
+		{"unit", func(pkg string) bool { return !kafka(pkg) && !stories(pkg) }, []string{"-timeout=20m"}},
+		{"kafka", kafka, append(brokers, "-timeout=20m")},
+		{"stories", stories, append(brokers, "-timeout=20m")},
 	}
 }
 
