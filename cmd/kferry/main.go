@@ -7,11 +7,14 @@ import (
 	"os"
 
 	"github.com/kferry/kferry/internal/cli"
+	"github.com/kferry/kferry/internal/store/cloudstore"
 )
 
 func main() {
 	ctx, stop := cli.WithInterrupts(context.Background(), os.Exit)
-	code := cli.Main(ctx, os.Args[1:], cli.SystemStreams())
+	streams := cli.SystemStreams()
+	streams.Schemes = cloudstore.Schemes()
+	code := cli.Main(ctx, os.Args[1:], streams)
 	stop()
 	os.Exit(code)
 }
