@@ -23,7 +23,7 @@ func newOffsetCmd(f *Factory) *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newOffsetFetchCmd(f), newOffsetTranslateCmd(f), newOffsetApplyCmd(f))
+	cmd.AddCommand(newOffsetFetchCmd(f), newOffsetTranslateCmd(f), newOffsetApplyCmd(f), newOffsetResetCmd(f), newOffsetDeleteCmd(f))
 	return cmd
 }
 

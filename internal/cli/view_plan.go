@@ -45,6 +45,9 @@ func planDoc(p *plan.Plan) planJSON {
 func (v planView) show(p *plan.Plan) error {
 	v.heading(p)
 	t := v.table(p)
+	if placed(p) {
+		t = v.placedTable(p)
+	}
 	if !t.empty() {
 		if err := t.write(v.w); err != nil {
 			return err
@@ -69,6 +72,10 @@ func (v planView) heading(p *plan.Plan) {
 		v.linef("On %s, to delete with all positions:", target)
 	case p.Kind == plan.KeepOffsets:
 		v.linef("On %s, to keep as it is for %s:", target, p.Options.Keep())
+	case p.Kind == plan.Forget:
+		v.linef("On %s, positions to delete:", target)
+	case p.Kind == plan.Reset:
+		v.linef("On %s, groups to move:", target)
 	case p.Source == nil:
 		v.linef("On %s", target)
 	case p.SameCluster:

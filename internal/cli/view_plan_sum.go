@@ -44,6 +44,9 @@ func planSum(p *plan.Plan) string {
 	if s.Deleted > 0 {
 		parts = append(parts, strconv.Itoa(s.Deleted)+" to delete")
 	}
+	if placed(p) && s.Positions > 0 {
+		parts = []string{placedSum(p)}
+	}
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

@@ -263,12 +263,18 @@ func (b *resetter) place(q *Position, name string, share bool) {
 		p := b.given[position.Key{Group: name, Partition: q.Target()}]
 		to.Offset, to.Metadata = p.Offset, p.Metadata
 	}
+	b.arrive(q, to, share)
+}
+
+// arrive plans the place that was found, unless it is outside the log.
+func (b *resetter) arrive(q *Position, to *Offset, share bool) {
+	bounds := b.bounds[q.Target()]
 	if to.Offset < bounds.Start || to.Offset > bounds.End {
 		q.refuse(ReasonOutOfRange, fmt.Sprintf("offset %d is outside the log of %s, which has %d to %d", to.Offset, q.Target(), bounds.Start, bounds.End),
 			"it is never moved to the edge: --to-earliest and --to-latest are the edges")
 		return
 	}
-	if q.Before != nil && q.Before.Offset == to.Offset && where != PlaceGiven {
+	if q.Before != nil && q.Before.Offset == to.Offset && b.to.Place != PlaceGiven {
 		to.Metadata = q.Before.Metadata // it belongs to that offset
 	}
 	q.becomes(to, share)

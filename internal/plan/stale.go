@@ -88,19 +88,7 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 			})
 		}
 	}
-	// Given positions leave alone what they do not name; a group that is
-	// deleted loses whatever it has, and one that is restored as a whole, too.
-	whole := g.Delete || g.Scope == ScopeGroup
-	if len(g.Sources) > 0 || whole || g.Scope != "" {
-		for _, p := range sortedPartitions(r.Positions) {
-			if (whole || topics[p.Topic]) && !known[p] {
-				out = append(out, Problem{
-					Topic: p.Topic, Partition: p.Partition, Reason: ReasonTargetMoved,
-					Detail: fmt.Sprintf("the target group had no position here and is at %d", r.Positions[p].Offset),
-				})
-			}
-		}
-	}
+	out = append(out, g.come(r, known, topics)...)
 	if g.Delete && !exists(r.Group) && len(out) == 0 {
 		out = append(out, Problem{Reason: ReasonTargetMoved, Detail: "the group does not exist any more"})
 	}
@@ -108,6 +96,26 @@ func (g *Group) targetProblems(r group.Reading) []Problem {
 		out = append(out, Problem{Reason: ReasonTargetMoved, Detail: "the target group did not exist and has positions now"})
 	}
 	return capProblems(out)
+}
+
+// come names positions that the target group has by now, besides those that are
+// known, where the plan speaks for more than it names. Given positions leave
+// alone all else; a group that is deleted loses whatever it has, and one that is
+// restored as a whole, too.
+func (g *Group) come(r group.Reading, known map[topic.Partition]bool, topics map[string]bool) (out []Problem) {
+	whole := g.Delete || g.Scope == ScopeGroup
+	if len(g.Sources) == 0 && !whole && g.Scope == "" {
+		return nil
+	}
+	for _, p := range sortedPartitions(r.Positions) {
+		if (whole || topics[p.Topic]) && !known[p] {
+			out = append(out, Problem{
+				Topic: p.Topic, Partition: p.Partition, Reason: ReasonTargetMoved,
+				Detail: fmt.Sprintf("the target group had no position here and is at %d", r.Positions[p].Offset),
+			})
+		}
+	}
+	return out
 }
 
 // ground is what the positions of a plan stand on: topics and bounds, read
