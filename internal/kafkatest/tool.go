@@ -18,6 +18,7 @@ const toolTimeout = 2 * time.Minute
 // that were behind them, newest first.
 var tools = map[string][]string{
 	"kafka-acls":                      {"org.apache.kafka.tools.AclCommand", "kafka.admin.AclCommand"},
+	"kafka-cluster":                   {"org.apache.kafka.tools.ClusterTool", "kafka.tools.ClusterTool"},
 	"kafka-configs":                   {"org.apache.kafka.tools.ConfigCommand", "kafka.admin.ConfigCommand"},
 	"kafka-console-consumer":          {"org.apache.kafka.tools.consumer.ConsoleConsumer", "kafka.tools.ConsoleConsumer"},
 	"kafka-console-producer":          {"org.apache.kafka.tools.ConsoleProducer", "kafka.tools.ConsoleProducer"},
