@@ -2,128 +2,165 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/plan"
+	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/snapshot"
+	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/topic"
 )
 
 func newSnapshotCmd(f *Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "snapshot COMMAND",
-		Short:   "Save positions of groups, and look at saved ones",
+		Short:   "Save positions of groups, look at saved ones, compare them",
 		GroupID: "groups",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    runParent,
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newSnapshotCreateCmd(f), newSnapshotListCmd(f), newSnapshotShowCmd(f))
+	cmd.AddCommand(newSnapshotCreateCmd(f), newSnapshotListCmd(f), newSnapshotShowCmd(f), newSnapshotDiffCmd(f), newSnapshotVerifyCmd(f))
+	cmd.AddCommand(newSnapshotPruneCmd(f), newSnapshotDeleteCmd(f))
 	return cmd
-}
-
-type snapshotCreateOptions struct {
-	cluster     clusterFlags
-	sel         selectFlags
-	state       string
-	description string
-	output      choice
 }
 
 // snapshotJSON is one snapshot for programs: docs/formats.md has its fields.
 type snapshotJSON struct {
 	header
 	*snapshot.Snapshot
+	// Mark is until when nothing has changed after it; null: nobody has looked,
+	// or it was not looked for.
+	Mark *snapshot.Mark `json:"mark"`
+	// Evidence is how well a snapshot shows what stood at a time; null: none
+	// was asked for.
+	Evidence *evidenceJSON `json:"evidence"`
 }
 
-func newSnapshotCreateCmd(f *Factory) *cobra.Command {
-	o := &snapshotCreateOptions{}
-	cmd := &cobra.Command{
-		Use:     "create",
-		Short:   "Save the positions of groups as they are now",
-		Long:    "Reads positions, states and log ends and keeps them in the state. It writes nothing to the cluster.",
-		Example: "  kferry snapshot create -c old -g 'order-*' --description 'before the move'",
-		Args:    exactArgs(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runSnapshotCreate(cmd.Context(), f, o) },
-	}
-	o.cluster.add(f, cmd)
-	o.sel.addGroups(cmd.Flags())
-	addState(cmd.Flags(), &o.state)
-	cmd.Flags().StringVar(&o.description, "description", "", "a `TEXT` to find it by")
-	addOutput(cmd, &o.output, asTable, asJSON)
-	completeSelection(f, cmd)
-	return cmd
+type evidenceJSON struct {
+	At         time.Time  `json:"at"`
+	Covered    bool       `json:"covered"`
+	Until      time.Time  `json:"until"`
+	Looks      int64      `json:"looks"`
+	LongestGap int64      `json:"longest_gap_ms"`
+	Next       string     `json:"next"`
+	NextTaken  *time.Time `json:"next_taken"`
+	Doubt      string     `json:"doubt"`
 }
 
-func runSnapshotCreate(ctx context.Context, f *Factory, o *snapshotCreateOptions) error {
-	sel, err := o.sel.compile()
-	if err != nil {
-		return err
+// loadSnapshot loads a snapshot that the user has named.
+func (f *Factory) loadSnapshot(ctx context.Context, b *store.Bucket, id string) (*snapshot.Snapshot, error) {
+	s, err := snapshot.Load(ctx, b, id)
+	return s, snapshotFailure(err, b, id)
+}
+
+// snapshotFailure adds what to do about a snapshot that cannot be used.
+func snapshotFailure(err error, b *store.Bucket, id string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return &failure{err: fmt.Errorf("no snapshot %s in %s", quoteArg(id), b.URL()), hint: "'kferry snapshot list' shows the snapshots"}
+	case errors.Is(err, snapshot.ErrBase):
+		return &failure{err: err, hint: "restore the base from a copy of the state; without it only snapshots with another base can be read ('kferry snapshot list -o wide' shows the bases)"}
 	}
-	c, err := o.cluster.resolve(f)
+	return err
+}
+
+// snapshotCluster finds the ID of the cluster that is meant by an ID, or by the
+// name that its snapshots have. It needs no connection.
+func (f *Factory) snapshotCluster(ctx context.Context, b *store.Bucket, name string) (string, error) {
+	ids, err := snapshot.Clusters(ctx, b)
 	if err != nil {
-		return err
+		return "", err
 	}
-	s, err := f.open(ctx, c)
-	if err != nil {
-		return err
+	if slices.Contains(ids, name) {
+		return name, nil
 	}
-	names, complete, err := f.chooseGroups(ctx, s, sel)
-	if err != nil {
-		return err
+	var found, names []string
+	for _, id := range ids {
+		l, ok, err := snapshot.Latest(ctx, b, id, f.streams.now())
+		if err != nil {
+			return "", err
+		}
+		if !ok || l.Err != nil {
+			continue
+		}
+		names = append(names, l.ClusterName)
+		if l.ClusterName == name {
+			found = append(found, id)
+		}
 	}
+	if len(found) == 0 {
+		if found, err = clustersEverNamed(ctx, b, name); err != nil {
+			return "", err
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		hint := didYouMean(position.Near(name, names, maxNear))
+		return "", &failure{
+			err:  fmt.Errorf("there is no snapshot of cluster %q in %s", name, b.URL()),
+			hint: firstOf(hint, "'kferry snapshot list -o wide' shows the clusters with their IDs"),
+		}
+	}
+	return "", &failure{
+		code: ExitUsage, err: fmt.Errorf("%d clusters were named %q when snapshots were taken: %s", len(found), name, strings.Join(found, ", ")),
+		hint: "give the cluster's ID: -c " + quoteArg(found[0]),
+	}
+}
+
+// clustersEverNamed looks into all snapshots.
+func clustersEverNamed(ctx context.Context, b *store.Bucket, name string) ([]string, error) {
+	ids := map[string]bool{}
+	for l, err := range snapshot.List(ctx, b) {
+		if err != nil {
+			return nil, err
+		}
+		if l.Err == nil && l.ClusterName == name {
+			ids[l.ClusterID] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids)), nil
+}
+
+// snapshotClusterFlag adds -c for commands that look at the state only.
+func snapshotClusterFlag(f *Factory, cmd *cobra.Command, name *string, usage string) {
+	cmd.Flags().StringVarP(name, "cluster", "c", "", usage)
+	completeClusters(f, cmd, "cluster")
+}
+
+// liveSnapshot reads groups of a cluster into a snapshot that is not stored.
+func (f *Factory) liveSnapshot(ctx context.Context, s *side, names []string, complete group.Completeness) (*snapshot.Snapshot, map[string]group.Reading, error) {
 	readings, err := f.read(ctx, s, names)
 	if err != nil {
-		return err
-	}
-	for _, n := range sel.LiteralGroups() {
-		if err := f.exists(ctx, s, readings[n]); err != nil {
-			return err
-		}
+		return nil, nil, err
 	}
 	bounds, err := f.bounds(ctx, s, readings)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	topics, err := topicsUnder(ctx, s, readings)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	snap := &snapshot.Snapshot{Summary: snapshot.Summary{
-		Created: f.streams.now(), ClusterID: s.cluster.ID(), ClusterName: c.Name, Bootstrap: s.cluster.Bootstrap(),
-		Description: o.description, Tool: toolName(), Trigger: snapshot.Trigger{Kind: snapshot.Manual},
-		Incomplete: complete.Missing,
+		Created: f.streams.now(), ClusterID: s.cluster.ID(), ClusterName: s.cluster.Name(), Bootstrap: s.cluster.Bootstrap(),
+		Tool: toolName(), Trigger: snapshot.Trigger{Kind: snapshot.Manual}, Incomplete: complete.Missing,
 	}}
 	plan.FillSnapshot(snap, readings, topics, bounds)
-	bucket, err := f.bucket(ctx, o.state)
-	if err != nil {
-		return err
-	}
-	id, err := snapshot.Save(ctx, bucket, snap)
-	if err != nil {
-		return err
-	}
-	f.sayState()
-	saved, err := snapshot.Load(ctx, bucket, id)
-	if err != nil {
-		return err
-	}
-	if o.output.value == asJSON {
-		return writeJSON(f.stdout(), snapshotJSON{head("snapshot"), saved})
-	}
-	for _, m := range saved.Incomplete {
-		f.remark("warning: the snapshot may lack %s", clean(m))
-	}
-	_, err = fmt.Fprintf(f.stdout(), "%s  %s, %s\n", saved.ID, count(saved.GroupCount, "group", "groups"), count(saved.PositionCount, "position", "positions"))
-	return err
+	return snap, readings, nil
 }
 
 // topicsUnder reads the topics that positions name.
@@ -140,126 +177,32 @@ func topicsUnder(ctx context.Context, s *side, readings map[string]group.Reading
 	return s.cluster.Topics(ctx, slices.Collect(maps.Keys(names))...)
 }
 
-// snapshotListJSON are the snapshots of a state for programs.
-type snapshotListJSON struct {
-	header
-	State     string             `json:"state"`
-	Snapshots []snapshotItemJSON `json:"snapshots"`
-}
-
-type snapshotItemJSON struct {
-	snapshot.Summary
-	Error string `json:"error,omitempty"`
-}
-
-func newSnapshotListCmd(f *Factory) *cobra.Command {
-	var state string
-	var out choice
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the snapshots of all clusters, oldest first",
-		Args:  exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runSnapshotList(cmd.Context(), f, state, out.value)
-		},
+// completeSnapshots completes up to limit arguments with the snapshots of the
+// state that are not named yet, the newest first; 0 is no limit.
+func completeSnapshots(f *Factory, limit int) completed {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if limit > 0 && len(args) >= limit {
+			return nil, noFiles
+		}
+		ids, directive := completeStored(f, snapshotIDs)(cmd, nil, prefix)
+		return slices.DeleteFunc(ids, func(s string) bool {
+			id, _, _ := strings.Cut(s, "\t")
+			return slices.Contains(args, id)
+		}), directive
 	}
-	addState(cmd.Flags(), &state)
-	addOutput(cmd, &out, asTable, asJSON)
-	return cmd
 }
 
-func runSnapshotList(ctx context.Context, f *Factory, state, output string) error {
-	b, err := f.bucket(ctx, state)
-	if err != nil {
-		return err
-	}
-	doc := snapshotListJSON{header: head("snapshot-list"), State: b.URL(), Snapshots: []snapshotItemJSON{}}
+func snapshotIDs(ctx context.Context, b *store.Bucket) []string {
+	var ids []string
 	for l, err := range snapshot.List(ctx, b) {
 		if err != nil {
-			return err
+			break
 		}
-		item := snapshotItemJSON{Summary: l.Summary}
-		if l.Err != nil {
-			item.Error = l.Err.Error()
-		}
-		doc.Snapshots = append(doc.Snapshots, item)
-	}
-	if output == asJSON {
-		return writeJSON(f.stdout(), doc)
-	}
-	t := newTable(f.outPaint(), "SNAPSHOT", "CREATED", "CLUSTER", "GROUPS>", "POSITIONS>", "COMPLETE", "TRIGGER", "DESCRIPTION")
-	for _, s := range doc.Snapshots {
-		if s.Error != "" {
-			t.row(s.ID, "?", "?", "?", "?", "?", "damaged", s.Error)
-			continue
-		}
-		t.row(s.ID, stamp(s.Created), firstOf(s.ClusterName, s.ClusterID), strconv.Itoa(s.GroupCount), strconv.Itoa(s.PositionCount),
-			yesNo(s.Complete), strings.TrimSpace(string(s.Trigger.Kind)+" "+s.Trigger.Run), s.Description)
-	}
-	if t.empty() {
-		f.remark("There are no snapshots in %s.", clean(b.URL()))
-		return nil
-	}
-	return t.write(f.stdout())
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func newSnapshotShowCmd(f *Factory) *cobra.Command {
-	var state string
-	var out choice
-	cmd := &cobra.Command{
-		Use:   "show SNAPSHOT",
-		Short: "Show the positions of one snapshot",
-		Args:  exactArgs("SNAPSHOT"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runSnapshotShow(cmd.Context(), f, state, out.value, args[0])
-		},
-	}
-	addState(cmd.Flags(), &state)
-	addOutput(cmd, &out, asTable, asWide, asJSON)
-	return cmd
-}
-
-func runSnapshotShow(ctx context.Context, f *Factory, state, output, id string) error {
-	b, err := f.bucket(ctx, state)
-	if err != nil {
-		return err
-	}
-	s, err := snapshot.Load(ctx, b, id)
-	if err != nil {
-		return err
-	}
-	if output == asJSON {
-		return writeJSON(f.stdout(), snapshotJSON{head("snapshot"), s})
-	}
-	w := f.stdout()
-	_, _ = fmt.Fprintf(w, "%s of %s, %s: %s, %s\n", s.ID, clean(firstOf(s.ClusterName, s.ClusterID)), stamp(s.Created),
-		count(s.GroupCount, "group", "groups"), count(s.PositionCount, "position", "positions"))
-	for _, m := range s.Incomplete {
-		_, _ = fmt.Fprintf(w, "incomplete: %s\n", clean(m))
-	}
-	columns := []string{"GROUP", "STATE", "TOPIC", "PARTITION>", "OFFSET>", "LOG-END>", "LAG>"}
-	if output == asWide {
-		columns = append(columns, "LOG-START>", "EPOCH>", "METADATA")
-	}
-	t := newTable(f.outPaint(), columns...)
-	for _, g := range s.Groups {
-		if len(g.Positions) == 0 {
-			t.row(g.Name, firstOf(g.Error, g.State))
-		}
-		for _, p := range g.Positions {
-			row := []string{g.Name, g.State, p.Topic, strconv.Itoa(int(p.Partition)), strconv.FormatInt(p.Offset, 10), maybe(p.LogEnd), maybe(p.Lag)}
-			if output == asWide {
-				row = append(row, maybe(p.LogStart), strconv.Itoa(int(p.LeaderEpoch)), p.Metadata)
-			}
-			t.row(row...)
+		if l.Err == nil {
+			what := strings.TrimSpace(firstOf(l.ClusterName, l.ClusterID) + " " + l.Description)
+			ids = append(ids, cobra.CompletionWithDesc(l.ID, what))
 		}
 	}
-	return t.write(w)
+	slices.Reverse(ids)
+	return ids
 }

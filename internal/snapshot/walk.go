@@ -281,3 +281,14 @@ func Clusters(ctx context.Context, b *store.Bucket) ([]string, error) {
 	}
 	return out, errors.Join(errs...)
 }
+
+// Latest returns the newest snapshot of a cluster, false when there is none.
+func Latest(ctx context.Context, b *store.Bucket, clusterID string, now time.Time) (Listed, bool, error) {
+	for e, err := range newestFirst(ctx, b, clusterID, now, noTime) {
+		if err != nil {
+			return Listed{}, false, err
+		}
+		return e.listed(ctx, b), true, nil
+	}
+	return Listed{}, false, nil
+}
