@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +22,7 @@ func newOffsetCmd(f *Factory) *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newOffsetFetchCmd(f), newOffsetTranslateCmd(f), newOffsetApplyCmd(f), newOffsetResetCmd(f), newOffsetDeleteCmd(f))
+	cmd.AddCommand(newOffsetFetchCmd(f), newOffsetTranslateCmd(f), newOffsetApplyCmd(f), newOffsetConvertCmd(f), newOffsetResetCmd(f), newOffsetDeleteCmd(f), newOffsetScriptCmd(f))
 	return cmd
 }
 
@@ -166,56 +165,4 @@ func (f *Factory) leaveShare(name string, asked bool) error {
 	}
 	f.remark("warning: group %s is a share group without committed positions, and is left out; %s", clean(name), hint)
 	return nil
-}
-
-// inputFlags name a file of positions.
-type inputFlags struct {
-	file  string
-	group string
-}
-
-func (i *inputFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&i.file, "input", "i", "", "`FILE` of positions, - for stdin: CSV group,topic,partition,offset, or JSON of offset fetch")
-	cmd.Flags().StringVarP(&i.group, "group", "g", "", "the rows are topic,partition,offset of this group `NAME`")
-	_ = cmd.MarkFlagFilename("input", "csv", "json") // the flag was added just above
-}
-
-// read reads the positions; nothing is used of a file with a mistake in it.
-func (i *inputFlags) read(f *Factory) (*position.Set, error) {
-	if i.file == "" {
-		return nil, &usageError{err: errors.New("-i/--input is missing"), hint: "-i FILE, or -i - for stdin"}
-	}
-	name := i.file
-	r := f.streams.In
-	if i.file == "-" {
-		name = "stdin"
-	} else {
-		file, err := os.Open(i.file)
-		if err != nil {
-			return nil, unchanged(pathError("reading positions", i.file, err))
-		}
-		defer func() { _ = file.Close() }() // only read
-		r = file
-	}
-	set, err := i.decode(bufio.NewReader(r), name)
-	if err != nil {
-		return nil, unchanged(err)
-	}
-	if set.Len() == 0 {
-		return nil, unchanged(errors.New("reading positions " + name + ": the file has none"))
-	}
-	return set, nil
-}
-
-func (i *inputFlags) decode(r *bufio.Reader, name string) (*position.Set, error) {
-	// A row of CSV cannot begin with a brace unless a group is called so, and
-	// such a name can be quoted.
-	if first, err := r.Peek(1); err == nil && first[0] == '{' {
-		if i.group != "" {
-			return nil, &usageError{err: errors.New("--group is for CSV of three columns, and the input is JSON")}
-		}
-		set, _, err := position.ReadJSON(r)
-		return set, err
-	}
-	return position.ReadCSV(r, &position.CSVOptions{Group: i.group, Name: name})
 }

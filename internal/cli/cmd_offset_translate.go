@@ -35,18 +35,20 @@ func newOffsetTranslateCmd(f *Factory) *cobra.Command {
 		Long: "Reads positions from a file and writes the equal positions of the copy to stdout: only rows of\n" +
 			"groups that can move without an override, whole groups only. Every other position is on stderr\n" +
 			"with its outcome, and the exit code is then 3. Without --from, what only the source can show is\n" +
-			"unproven. Rows may carry the topic's name of either side. It writes nothing to either cluster.",
+			"unproven. Rows may carry the topic's name of either side. With --no-group the file is one unit: all of\n" +
+			"its rows are written, or none. It writes nothing to either cluster.",
 		Example: "  kferry offset translate --from old --to new -i source.csv > target.csv\n" +
 			"  kferry offset calculate -b localhost:9093 -H __original_offset --map-topic orders-prod=orders-qa -i source.csv",
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.asked = asked(cmd, "input", "map-topic", "map-group", "route")
+			o.asked = asked(cmd, "input", "no-group", "map-topic", "map-group", "route")
 			return runOffsetTranslate(cmd.Context(), f, o)
 		},
 	}
 	o.cluster.add(f, cmd)
 	o.pair.add(f, cmd)
 	o.input.add(cmd)
+	o.input.addNoGroup(cmd)
 	o.route.add(cmd)
 	o.evidence.add(cmd)
 	o.mirror.add(f, cmd)
@@ -210,7 +212,11 @@ func (o *offsetTranslateOptions) show(f *Factory, p *plan.Plan) error {
 		}
 	}
 	w := bufio.NewWriter(f.stdout())
-	if err := errors.Join(position.WriteCSV(w, rows, nil), w.Flush()); err != nil {
+	shape := position.FormatCSV
+	if o.input.noGroup {
+		shape = position.FormatCSVTopic
+	}
+	if err := errors.Join(position.Write(w, shape, rows, position.Origin{}), w.Flush()); err != nil {
 		return err
 	}
 	said.write(f.stderr())
@@ -224,6 +230,9 @@ func (o *offsetTranslateOptions) leftOut(w io.Writer, g *plan.Group, q *plan.Pos
 	why := firstOf(q.Detail, string(q.Reason))
 	if !q.Blocked && q.After != nil {
 		why = "another position of the group cannot move"
+		if o.input.noGroup {
+			why = "another row of the file cannot move"
+		}
 	}
 	if why != "" {
 		why = ": " + clean(why)

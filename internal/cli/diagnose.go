@@ -10,6 +10,7 @@ import (
 	"github.com/kferry/kferry/internal/cluster"
 	"github.com/kferry/kferry/internal/group"
 	"github.com/kferry/kferry/internal/migration"
+	"github.com/kferry/kferry/internal/offsetstopic"
 	"github.com/kferry/kferry/internal/plan"
 	"github.com/kferry/kferry/internal/position"
 	"github.com/kferry/kferry/internal/run"
@@ -27,10 +28,11 @@ func exitCode(err error) int {
 		usage    *usageError
 		file     *spec.Error
 		csv      *position.CSVError
+		document *position.JSONError
 		patterns *position.PatternError
 	)
 	switch {
-	case errors.As(err, &usage), errors.As(err, &file), errors.As(err, &csv), errors.As(err, &patterns),
+	case errors.As(err, &usage), errors.As(err, &file), errors.As(err, &csv), errors.As(err, &document), errors.As(err, &patterns),
 		errors.Is(err, errNoConfirmation):
 		return ExitUsage
 	case errors.Is(err, migration.ErrSameCluster):
@@ -52,13 +54,14 @@ func exitCode(err error) int {
 // hintOf is what to do about an error, as the rooms or their errors say it.
 func hintOf(err error) string {
 	var (
-		connect *cluster.ConnectError
-		planned *plan.Error
-		grouped *group.Error
-		format  *store.FormatError
-		held    *run.HeldError
-		active  *group.ActiveError
-		moving  *migration.Error
+		connect  *cluster.ConnectError
+		planned  *plan.Error
+		grouped  *group.Error
+		format   *store.FormatError
+		held     *run.HeldError
+		active   *group.ActiveError
+		moving   *migration.Error
+		restored *offsetstopic.Error
 	)
 	switch {
 	case errors.As(err, &connect) && connect.Hint != "":
@@ -71,6 +74,8 @@ func hintOf(err error) string {
 		return grouped.Hint
 	case errors.As(err, &format) && format.Hint != "":
 		return format.Hint
+	case errors.As(err, &restored) && restored.Hint != "":
+		return restored.Hint
 	case errors.As(err, &held):
 		return "wait until it has ended, or until " + held.Until.UTC().Format(time.RFC3339)
 	case errors.As(err, &active):

@@ -29,6 +29,7 @@ func TestExitCode(t *testing.T) {
 		"usage":               {&usageError{err: errors.New("x")}, ExitUsage},
 		"config file":         {&spec.Error{}, ExitUsage},
 		"CSV":                 {&position.CSVError{}, ExitUsage},
+		"JSON of positions":   {&position.JSONError{}, ExitUsage},
 		"pattern":             {&position.PatternError{}, ExitUsage},
 		"own code":            {&failure{code: ExitPartial, err: context.Canceled}, ExitPartial},
 		"no own code":         {&failure{err: plan.ErrStale}, ExitStale},

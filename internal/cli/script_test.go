@@ -75,6 +75,8 @@ func TestScripts(t *testing.T) {
 
 			"hold": cmdHold,
 
+			"commit-record": cmdCommitRecord,
+
 			"forgets": cmdForgets,
 			"kept":    cmdKept,
 

@@ -176,6 +176,8 @@ func (c *csvReader) wrongCount(row []field, names []string) CSVProblem {
 		p.Hint = "fields are separated by commas"
 	case len(row) == 3 && c.group == "" && c.rows == 1:
 		p.Hint = "for topic,partition,offset give the group with --group"
+	case len(row) == 4 && c.group == NoGroup && c.rows == 1:
+		p.Hint = "the rows name their groups: leave --no-group out"
 	case len(row) == 4 && c.group != "" && c.rows == 1:
 		p.Hint = "with a group given the rows have none: leave --group out"
 	case len(row) > len(names):
