@@ -111,6 +111,8 @@ JSON, never 0. With -o json an error is a JSON line at the end of stderr.
 
 Input files
 
-  Positions (-i): CSV as above; topic,partition,offset with --group NAME.
+  Positions (-i): CSV as above; topic,partition,offset with --group NAME; JSON of
+                  offset fetch and snapshot show, of kmap and of kafka-backup.
+                  --input-format names the format where it is not found by itself.
   Routes (--route): YAML. Plans, runs and snapshots: docs/formats.md.
 `

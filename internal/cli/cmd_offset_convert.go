@@ -167,8 +167,8 @@ func (o *offsetConvertOptions) readTopic(ctx context.Context, f *Factory, sel *p
 // by itself.
 func (o *offsetConvertOptions) mayWrite(f *Factory, to position.Format, set *position.Set) error {
 	if groups := set.Groups(); to == position.FormatCSVTopic && len(groups) > 1 {
-		return &usageError{
-			err:  fmt.Errorf("csv-topic has no column for the group, and there are positions of %d groups", len(groups)),
+		return &failure{
+			code: ExitUsage, err: fmt.Errorf("csv-topic has no column for the group, and there are positions of %d groups", len(groups)),
 			hint: "choose one with --group NAME, or write --to-format csv",
 		}
 	}
@@ -181,7 +181,7 @@ func (o *offsetConvertOptions) mayWrite(f *Factory, to position.Format, set *pos
 	}
 	what := fmt.Sprintf("the metadata of %s has no place in %s", count(lost.Metadata, "position", "positions"), to)
 	if !o.metadata {
-		return &usageError{err: errors.New(what), hint: "--accept-metadata-loss leaves it out; --to-format json keeps it"}
+		return &failure{code: ExitUsage, err: errors.New(what), hint: "--accept-metadata-loss leaves it out; --to-format json keeps it"}
 	}
 	f.remark("warning: %s", what)
 	return nil
