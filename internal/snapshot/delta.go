@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ func (s *Snapshot) sealDelta(base *Snapshot) ([]byte, error) {
 		case after == nil:
 			gone = append(gone, before.Name)
 		case before == nil:
-			body = appendChange(separate(body, n), &Group{}, after)
+			body = appendChange(separate(body, n), nil, after)
 			n++
 		case !equalGroups(before, after):
 			body = appendChange(separate(body, n), before, after)
@@ -111,37 +112,86 @@ func sameNumbers(p, q *Position) bool {
 
 func equalKnown(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// appendChange writes a group of a delta.
+// appendChange writes a group of a delta; before is nil when the base does not
+// have it.
 func appendChange(b []byte, before, after *Group) []byte {
+	if before != nil && equalHeads(before, after) && before.Members == after.Members {
+		b = append(appendString(append(b, `{"name":`...), after.Name), `,"same":true`...)
+	} else {
+		b = appendHead(b, after)
+	}
+	if before == nil {
+		before = &Group{}
+	}
 	var set []Position
 	var moved, removed []*Position
+	from := map[*Position]*Position{}
 	walkPositions(before.Positions, after.Positions, func(p, q *Position) {
 		switch {
 		case q == nil:
 			removed = append(removed, p)
-		case p == nil || !sameRest(p, q):
+		case p == nil || !sameRest(p, q) || !sameKnown(p, q):
 			set = append(set, *q)
 		case p.Offset != q.Offset || !sameNumbers(p, q):
 			moved = append(moved, q)
+			from[q] = p
 		}
 	})
-	b = appendHead(b, after)
 	if len(set) > 0 {
 		b = appendPositions(append(b, `,"set":`...), set)
 	}
-	b = appendRows(b, `,"moved":`, moved, func(b []byte, p *Position) []byte {
-		b = strconv.AppendInt(append(b, ','), p.Offset, 10)
-		for _, n := range []*int64{p.LogStart, p.LogEnd, p.Lag} {
-			if n == nil {
-				b = append(b, ",null"...)
-				continue
-			}
-			b = strconv.AppendInt(append(b, ','), *n, 10)
-		}
-		return b
-	})
+	b = appendRows(b, `,"moved":`, moved, func(b []byte, q *Position) []byte { return appendBy(b, from[q], q) })
 	b = appendRows(b, `,"removed":`, removed, func(b []byte, _ *Position) []byte { return b })
 	return append(b, '}')
+}
+
+// sameKnown reports whether a row of differences can say what has changed: the
+// same numbers are known, and the lag is what the others make it.
+func sameKnown(p, q *Position) bool {
+	return (p.LogStart == nil) == (q.LogStart == nil) && (p.LogEnd == nil) == (q.LogEnd == nil) && equalKnown(q.Lag, lagOf(q)) &&
+		equalKnown(p.Lag, lagOf(p))
+}
+
+// lagOf is how many offsets lie before a position.
+func lagOf(p *Position) *int64 {
+	if p.LogEnd == nil {
+		return nil
+	}
+	return new(max(0, *p.LogEnd-p.Offset))
+}
+
+// appendBy writes by how much log end, offset and log start have moved, up to
+// the last that has. Differences of any two numbers come back when they are
+// added, also where they overflow.
+func appendBy(b []byte, p, q *Position) []byte {
+	by := []int64{0, q.Offset - p.Offset, 0}
+	if q.LogEnd != nil {
+		by[0] = *q.LogEnd - *p.LogEnd
+	}
+	if q.LogStart != nil {
+		by[2] = *q.LogStart - *p.LogStart
+	}
+	for len(by) > 0 && by[len(by)-1] == 0 {
+		by = by[:len(by)-1]
+	}
+	for _, n := range by {
+		b = strconv.AppendInt(append(b, ','), n, 10)
+	}
+	return b
+}
+
+// move adds a row of differences to a position.
+func (p *Position) move(row []int64) {
+	by := [3]int64{}
+	copy(by[:], row[1:])
+	if p.LogEnd != nil {
+		p.LogEnd = new(*p.LogEnd + by[0])
+	}
+	p.Offset += by[1]
+	if p.LogStart != nil {
+		p.LogStart = new(*p.LogStart + by[2])
+	}
+	p.Lag = lagOf(p)
 }
 
 // appendRows writes rows of numbers topic by topic, each after its partition.
@@ -218,11 +268,7 @@ func (s *stored) changes(base *Snapshot) (map[string]*Group, error) {
 		if out[g.Name] != nil || len(g.Positions) > 0 {
 			return nil, fmt.Errorf("%w: group %q is changed twice, or has positions in a delta", ErrInvalid, g.Name)
 		}
-		before := byName[g.Name]
-		if before == nil {
-			before = &Group{}
-		}
-		c, err := g.onto(before)
+		c, err := g.onto(byName[g.Name])
 		if err != nil {
 			return nil, fmt.Errorf("%w: group %q: %w", ErrInvalid, g.Name, err)
 		}
@@ -237,45 +283,58 @@ type partKey struct {
 	partition int64
 }
 
-// onto is the whole group that a changed one and that of the base make.
+// onto is the whole group that a changed one and that of the base make; nil
+// when the base does not have it.
 func (g *storedGroup) onto(before *Group) (*Group, error) {
 	out := g.head()
+	switch {
+	case g.Same && before == nil:
+		return nil, errors.New("it is said to be as in the base, which does not have it")
+	case g.Same:
+		out = *before
+		out.Positions = []Position{}
+	case before == nil:
+		before = &Group{}
+	}
 	set, err := positions(g.Set)
 	if err != nil {
 		return nil, err
 	}
-	rows := map[partKey][]*int64{}
-	for _, list := range []struct {
-		rows  []storedRows
-		width int
-	}{{g.Moved, 5}, {g.Removed, 1}} {
-		if err := collect(rows, list.rows, list.width); err != nil {
-			return nil, err
-		}
+	rows, removed := map[partKey][]int64{}, map[partKey][]int64{}
+	if err := collect(rows, g.Moved, 4); err != nil {
+		return nil, err
+	}
+	if err := collect(removed, g.Removed, 1); err != nil {
+		return nil, err
 	}
 	replaced := make(map[partKey]bool, len(set))
 	for i := range set {
 		k := partKey{set[i].Topic, int64(set[i].Partition)}
-		if replaced[k] || rows[k] != nil {
+		if replaced[k] || rows[k] != nil || removed[k] != nil {
 			return nil, fmt.Errorf("%s/%d is changed twice", k.topic, k.partition)
 		}
 		replaced[k] = true
 	}
 	for _, p := range before.Positions {
 		k := partKey{p.Topic, int64(p.Partition)}
-		row := rows[k]
-		delete(rows, k)
-		switch {
-		case replaced[k] || len(row) == 1:
-		case row != nil:
-			p.Offset, p.LogStart, p.LogEnd, p.Lag = *row[1], row[2], row[3], row[4]
-			out.Positions = append(out.Positions, p)
-		default:
-			out.Positions = append(out.Positions, p)
+		row, gone := rows[k], removed[k] != nil
+		if gone && row != nil {
+			return nil, fmt.Errorf("%s/%d has moved and is gone", k.topic, k.partition)
 		}
+		delete(rows, k)
+		delete(removed, k)
+		if gone || replaced[k] {
+			continue
+		}
+		if row != nil {
+			p.move(row)
+		}
+		out.Positions = append(out.Positions, p)
 	}
-	for k := range rows {
-		return nil, fmt.Errorf("%s/%d has changed, and the base does not have it", k.topic, k.partition)
+	for _, left := range []map[partKey][]int64{rows, removed} {
+		for k := range left {
+			return nil, fmt.Errorf("%s/%d has changed, and the base does not have it", k.topic, k.partition)
+		}
 	}
 	out.Positions = append(out.Positions, set...)
 	slices.SortFunc(out.Positions, comparePositions)
@@ -283,14 +342,14 @@ func (g *storedGroup) onto(before *Group) (*Group, error) {
 }
 
 // collect puts rows under their partitions; each must be there once and have
-// width numbers, of which the first two are known.
-func collect(into map[partKey][]*int64, topics []storedRows, width int) error {
+// 1 to width numbers.
+func collect(into map[partKey][]int64, topics []storedRows, width int) error {
 	for _, t := range topics {
 		for _, row := range t.Partitions {
-			if len(row) != width || row[0] == nil || width > 1 && row[1] == nil {
-				return fmt.Errorf("a row of topic %q is not %d numbers", t.Topic, width)
+			if len(row) < 1 || len(row) > width {
+				return fmt.Errorf("a row of topic %q has %d numbers", t.Topic, len(row))
 			}
-			k := partKey{t.Topic, *row[0]}
+			k := partKey{t.Topic, row[0]}
 			if into[k] != nil {
 				return fmt.Errorf("%s/%d is changed twice", k.topic, k.partition)
 			}

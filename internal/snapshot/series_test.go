@@ -44,10 +44,13 @@ func drawGroups(t *rapid.T, label string) []Group {
 		}), 0, 6, rapid.ID[part])
 		for _, p := range parts.Draw(t, "partitions") {
 			g.Positions = append(g.Positions, Position{
-				Topic: p.topic, Partition: p.partition, Offset: rapid.Int64Range(0, 2).Draw(t, "offset"),
+				Topic: p.topic, Partition: p.partition, Offset: rapid.SampledFrom([]int64{0, 1, 2, 1<<63 - 1}).Draw(t, "offset"),
 				LeaderEpoch: rapid.Int32Range(-1, 0).Draw(t, "epoch"), Metadata: rapid.SampledFrom([]string{"", "\xff", "x"}).Draw(t, "metadata"),
 				TopicID: rapid.SampledFrom([]topic.ID{{}, {1}}).Draw(t, "topic ID"), LogStart: known.Draw(t, "start"), LogEnd: known.Draw(t, "end"), Lag: known.Draw(t, "lag"),
 			})
+			if p := &g.Positions[len(g.Positions)-1]; rapid.Bool().Draw(t, "usual lag") {
+				p.Lag = lagOf(p)
+			}
 		}
 		out = append(out, g)
 	}
@@ -166,9 +169,11 @@ func TestBaseMissingOrDamaged(t *testing.T) {
 	mem, full, delta := pair(t)
 	key := keyOf(many(0, 0).ClusterID, full.ID, "")
 	for name, damage := range map[string]func(b *store.Bucket){
-		"missing":       func(*store.Bucket) {},
-		"cut":           func(b *store.Bucket) { put(t, b, key, []byte(`{"format":"kferry-snapshot"`)) },
-		"newer version": func(b *store.Bucket) { put(t, b, key, []byte(`{"format":"kferry-snapshot","version":3,"sha256":"","body":{}}`)) },
+		"missing": func(*store.Bucket) {},
+		"cut":     func(b *store.Bucket) { put(t, b, key, []byte(`{"format":"kferry-snapshot"`)) },
+		"newer version": func(b *store.Bucket) {
+			put(t, b, key, []byte(`{"format":"kferry-snapshot","version":3,"sha256":"","body":{}}`))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,30 +205,25 @@ func TestDeltaThatDoesNotFit(t *testing.T) {
 	base := many(1, 1)
 	base.normalize()
 	base.ID = "20260101T000000Z-000000"
-	n := func(ns ...int64) []*int64 {
-		var out []*int64
-		for _, v := range ns {
-			out = append(out, &v)
-		}
-		return out
-	}
+	n := func(ns ...int64) []int64 { return ns }
 	there, name := base.Groups[0].Positions[0], base.Groups[0].Name
-	rows := func(r ...[]*int64) []storedRows { return []storedRows{{Topic: there.Topic, Partitions: r}} }
+	rows := func(r ...[]int64) []storedRows { return []storedRows{{Topic: there.Topic, Partitions: r}} }
 	for what, body := range map[string]stored{
 		"gone and never there":      {Gone: []string{"x"}},
 		"gone twice":                {Gone: []string{name, name}},
 		"gone and changed":          {Gone: []string{name}, Groups: []storedGroup{{Name: name}}},
 		"changed twice":             {Groups: []storedGroup{{Name: name}, {Name: name}}},
 		"positions in a delta":      {Groups: []storedGroup{{Name: name, Positions: []storedPosition{there.stored()}}}},
-		"moved and never there":     {Groups: []storedGroup{{Name: name, Moved: rows(n(9, 1, 1, 1, 1))}}},
+		"moved and never there":     {Groups: []storedGroup{{Name: name, Moved: rows(n(9, 1, 1, 1))}}},
 		"removed and never there":   {Groups: []storedGroup{{Name: name, Removed: rows(n(9))}}},
-		"moved twice":               {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1, 1, 1, 1), n(0, 1, 1, 1, 1))}}},
-		"moved and removed":         {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1, 1, 1, 1)), Removed: rows(n(0))}}},
+		"moved twice":               {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1), n(0, 1))}}},
+		"moved and removed":         {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1)), Removed: rows(n(0))}}},
 		"set and removed":           {Groups: []storedGroup{{Name: name, Set: []storedPosition{there.stored()}, Removed: rows(n(0))}}},
 		"set twice":                 {Groups: []storedGroup{{Name: name, Set: []storedPosition{there.stored(), there.stored()}}}},
-		"a row that is too short":   {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1))}}},
-		"a row without an offset":   {Groups: []storedGroup{{Name: name, Moved: rows([]*int64{n(0)[0], nil, nil, nil, nil})}}},
-		"a row without a partition": {Groups: []storedGroup{{Name: name, Removed: rows([]*int64{nil})}}},
+		"a row that is too long":    {Groups: []storedGroup{{Name: name, Moved: rows(n(0, 1, 1, 1, 1))}}},
+		"a row without a partition": {Groups: []storedGroup{{Name: name, Moved: rows(n())}}},
+		"removed with more":         {Groups: []storedGroup{{Name: name, Removed: rows(n(0, 1))}}},
+		"the same, and never there": {Groups: []storedGroup{{Name: "x", Same: true}}},
 		"a set without metadata":    {Groups: []storedGroup{{Name: name, Set: []storedPosition{{Topic: "t"}}}}},
 	} {
 		if got, err := body.onto(base); !errors.Is(err, ErrInvalid) {

@@ -164,7 +164,7 @@ func laterThan(s *Snapshot) *Snapshot {
 	c.Groups = []Group{
 		{Name: "new <&> one", Kind: "classic", State: "Empty", Exists: true, Positions: []Position{{Topic: "orders", Offset: 5, LeaderEpoch: -1}}},
 		{Name: "order-processor", Kind: "classic", State: "Stable", Exists: true, Protocol: "consumer", Members: 1, Positions: []Position{
-			{Topic: "orders", Partition: 0, Offset: 104, LeaderEpoch: -1, LogStart: new(int64(100)), LogEnd: new(int64(107))},
+			{Topic: "orders", Partition: 0, Offset: 104, LeaderEpoch: -1, LogStart: new(int64(100)), LogEnd: new(int64(107)), Lag: new(int64(3))},
 			{Topic: "orders", TopicID: topic.ID{1, 2, 3}, Partition: 1, Offset: 1 << 62, LeaderEpoch: 5, Metadata: "a\xff\x00c"},
 			{Topic: "orders", Partition: 2, Offset: 0, LeaderEpoch: -1},
 		}},

@@ -26,16 +26,18 @@ type storedGroup struct {
 	Members   int              `json:"members"`
 	Error     string           `json:"error,omitempty"`
 	Positions []storedPosition `json:"positions,omitempty"`
-	Set       []storedPosition `json:"set,omitempty"`
-	Moved     []storedRows     `json:"moved,omitempty"`
-	Removed   []storedRows     `json:"removed,omitempty"`
+	// Same: all of the above is as in the base.
+	Same    bool             `json:"same,omitempty"`
+	Set     []storedPosition `json:"set,omitempty"`
+	Moved   []storedRows     `json:"moved,omitempty"`
+	Removed []storedRows     `json:"removed,omitempty"`
 }
 
 // storedRows are rows of numbers about partitions of one topic, each beginning
 // with the partition.
 type storedRows struct {
-	Topic      string     `json:"topic"`
-	Partitions [][]*int64 `json:"partitions"`
+	Topic      string    `json:"topic"`
+	Partitions [][]int64 `json:"partitions"`
 }
 
 // storedPosition is a Position in JSON, whose strings cannot hold all bytes.
@@ -125,7 +127,7 @@ func (s *stored) full() (*Snapshot, error) {
 	}
 	for i := range s.Groups {
 		g := &s.Groups[i]
-		if len(g.Set)+len(g.Moved)+len(g.Removed) > 0 {
+		if g.Same || len(g.Set)+len(g.Moved)+len(g.Removed) > 0 {
 			return nil, fmt.Errorf("%w: group %q of a full snapshot has changes", ErrInvalid, g.Name)
 		}
 		h := g.head()
