@@ -193,7 +193,8 @@ func (f *Factory) liveLike(ctx context.Context, flags *clusterFlags, like *snaps
 	if err != nil {
 		return nil, err
 	}
-	return snap, snap.SortForCompare()
+	err = snap.SortForCompare()
+	return snap, err
 }
 
 func selectorOf(s *snapshot.Selection) position.Selector {

@@ -113,7 +113,7 @@ func runSnapshotPrune(ctx context.Context, f *Factory, o *snapshotPruneOptions) 
 			}
 		}
 		if removed, err = p.Remove(ctx, b); err != nil {
-			return withState(err, fmt.Sprintf("%s deleted; the others are as they were", count(removed, "snapshot was", "snapshots were")))
+			return withState(err, count(removed, "snapshot was", "snapshots were")+" deleted; the others are as they were")
 		}
 	}
 	if o.output.value == asJSON {

@@ -61,7 +61,7 @@ func At(ctx context.Context, b *store.Bucket, clusterID string, t time.Time) (*S
 		}
 		sum, err := known.of(ctx, e)
 		if ctx.Err() != nil {
-			return nil, ev, err
+			return nil, ev, context.Cause(ctx)
 		}
 		// One that cannot be read was taken for something: what stood then is
 		// not guessed from an older one.
@@ -90,30 +90,30 @@ func At(ctx context.Context, b *store.Bucket, clusterID string, t time.Time) (*S
 }
 
 // fill finds out how long a snapshot stood.
-func (ev *Evidence) fill(ctx context.Context, b *store.Bucket, e entry, s *Snapshot, known *series) error {
-	ev.Taken, ev.Until = s.Created, s.Created
-	m, _, err := e.lastMark(ctx, b)
+func (e *Evidence) fill(ctx context.Context, b *store.Bucket, of entry, s *Snapshot, known *series) error {
+	e.Taken, e.Until = s.Created, s.Created
+	m, _, err := of.lastMark(ctx, b)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		ev.Doubt = err
+		e.Doubt = err
 	case m != nil:
-		ev.Until, ev.Looks, ev.Gap = m.Last, m.Looks, m.Gap()
+		e.Until, e.Looks, e.Gap = m.Last, m.Looks, m.Gap()
 	}
-	for next, err := range entriesIn(ctx, b, e.folder, from(s.Created)) {
+	for next, err := range entriesIn(ctx, b, of.folder, from(s.Created)) {
 		if err != nil {
 			return err
 		}
-		if next.id <= e.id {
+		if next.id <= of.id {
 			continue
 		}
 		sum, err := known.of(ctx, next)
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		if err == nil && sum.Trigger.Kind == Manual && sum.Selection.same(s.Selection) {
-			ev.Next, ev.NextTaken = next.id, idTime(next.id)
+			e.Next, e.NextTaken = next.id, idTime(next.id)
 			break
 		}
 	}

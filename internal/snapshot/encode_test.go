@@ -103,7 +103,7 @@ func many(groups, positions int) *Snapshot {
 		g := Group{Name: fmt.Sprintf("application-%05d", i), Kind: "classic", State: "Stable", Exists: true, Protocol: "consumer", Members: 3}
 		for j := range positions {
 			g.Positions = append(g.Positions, Position{
-				Topic: fmt.Sprintf("orders-%03d", j/10), TopicID: topic.ID{1, byte(j / 10)}, Partition: int32(j % 10), //nolint:gosec // below 10
+				Topic: fmt.Sprintf("orders-%03d", j/10), TopicID: topic.ID{1, byte(j / 10)}, Partition: int32(j % 10),
 				Offset: 1_000_000, LeaderEpoch: 3, LogStart: new(int64(1)), LogEnd: new(int64(1_000_100)), Lag: new(int64(100)),
 			})
 		}

@@ -64,7 +64,7 @@ func PlanPrune(ctx context.Context, b *store.Bucket, clusterID string, o PruneOp
 		}
 		sum, err := known.of(ctx, e)
 		if ctx.Err() != nil {
-			return nil, err
+			return nil, context.Cause(ctx)
 		}
 		if err != nil {
 			d.Keep, d.Why = true, "it cannot be read: "+err.Error()
@@ -141,8 +141,8 @@ func stoodUntil(ctx context.Context, b *store.Bucket, p *Pruning, members []int,
 	switch {
 	case err != nil && keys == nil:
 		return time.Time{}, err
-	case err != nil: // a damaged mark tells nothing: better too long than too short
-		return d.Created.AddDate(1000, 0, 0), nil
+	case err != nil:
+		return d.Created.AddDate(1000, 0, 0), nil //nolint:nilerr // a damaged mark tells nothing: better too long than too short
 	case m != nil:
 		return m.Last, nil
 	}

@@ -250,7 +250,7 @@ func TestCompare(t *testing.T) {
 			for _, w := range p.What {
 				what = append(what, string(w))
 			}
-			got = append(got, row{g.Name, g.Change, p.Partition.String(), p.Change, strings.Join(what, " "), p.By()})
+			got = append(got, row{g.Name, g.Change, p.String(), p.Change, strings.Join(what, " "), p.By()})
 		}
 	}
 	want := []row{

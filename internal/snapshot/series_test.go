@@ -63,9 +63,9 @@ func drawGroups(t *rapid.T, label string) []Group {
 func TestDeltaIsWhatDiffers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		ctx := context.Background()
+		ctx := t.Context()
 		b := newBucket()
-		make := func(label string, hour int) *Snapshot {
+		draw := func(label string, hour int) *Snapshot {
 			s := many(0, 0)
 			s.Created = s.Created.Add(time.Duration(hour) * time.Hour)
 			s.Groups = drawGroups(t, label)
@@ -73,7 +73,7 @@ func TestDeltaIsWhatDiffers(t *testing.T) {
 			s.ID = store.NewID(s.Created)
 			return s
 		}
-		base, later := make("base", 0), make("later", 1)
+		base, later := draw("base", 0), draw("later", 1)
 		data, err := base.sealFull()
 		if err == nil {
 			err = b.Put(ctx, keyOf(base.ClusterID, base.ID, ""), data)

@@ -65,7 +65,8 @@ func Take(ctx context.Context, b *store.Bucket, s *Snapshot, o TakeOptions) (Tak
 	if c.Base == "" {
 		return out, nil
 	}
-	return out, c.keepWhole(ctx, b, &out)
+	err = c.keepWhole(ctx, b, &out)
+	return out, err
 }
 
 // keepWhole puts a full snapshot in place of a delta whose base was deleted
@@ -109,7 +110,7 @@ func (s *Snapshot) before(ctx context.Context, b *store.Bucket, out *Taken) (las
 		}
 		sum, err := known.of(ctx, e)
 		if ctx.Err() != nil {
-			return nil, nil, err
+			return nil, nil, context.Cause(ctx)
 		}
 		if err != nil || !sum.Selection.same(s.Selection) {
 			continue // what cannot be read builds no series

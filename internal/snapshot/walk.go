@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,8 +138,8 @@ func newestFirst(ctx context.Context, b *store.Bucket, clusterID string, now, un
 				}
 				found = append(found, e)
 			}
-			for i := len(found) - 1; i >= 0; i-- {
-				if !yield(found[i], nil) {
+			for _, e := range slices.Backward(found) {
+				if !yield(e, nil) {
 					return
 				}
 			}
