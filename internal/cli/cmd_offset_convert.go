@@ -49,6 +49,9 @@ func newOffsetConvertCmd(f *Factory) *cobra.Command {
 	cmd.Flags().StringVar(&o.out, "out", "", "write to `FILE`, which must not exist yet, instead of stdout")
 	cmd.Flags().BoolVar(&o.metadata, "accept-metadata-loss", false, "let metadata go that the format has no place for: Kafka Streams and others keep notes there")
 	completeSelection(f, cmd)
+	_ = cmd.RegisterFlagCompletionFunc("from-topic", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return live(f, cmd, topicNames), noFiles
+	})
 	return cmd
 }
 

@@ -106,7 +106,7 @@ func (n *node) copyInternal(t *testing.T) string {
 	}
 	numbers := topics[internalTopic].Partitions
 	copied := kafkatest.Name(t, "restored-offsets")
-	n.create(t, copied, int32(len(numbers)), map[string]string{"cleanup.policy": "compact"}) //nolint:gosec // a few
+	n.create(t, copied, int32(len(numbers)), map[string]string{"cleanup.policy": "compact"})
 	at, ends := map[int32]kgo.Offset{}, map[int32]int64{}
 	for _, p := range numbers {
 		if b := n.bounds(t, part(internalTopic, p)); b.End > b.Start {
