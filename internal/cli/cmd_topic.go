@@ -5,13 +5,13 @@ import "github.com/spf13/cobra"
 func newTopicCmd(f *Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "topic COMMAND",
-		Short:   "Look at copied topics",
+		Short:   "Look at copied topics; export topics and create them elsewhere",
 		GroupID: "groups",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    runParent,
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newTopicInspectCmd(f))
+	cmd.AddCommand(newTopicInspectCmd(f), newTopicExportCmd(f), newTopicCreateCmd(f))
 	return cmd
 }

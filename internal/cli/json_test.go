@@ -39,6 +39,7 @@ func documents(t *testing.T) map[string]any {
 		"cluster-test":   &clusterTestJSON{},
 		"config":         &configJSON{},
 		"topic-inspect":  &inspectJSON{},
+		"topic-create":   &topicCreateJSON{},
 		"version":        &versionJSON{},
 		"sandbox":        &sandboxJSON{},
 		"error":          &problem{},

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -29,8 +30,13 @@ type decoder struct {
 
 // decode reads a whole file into a struct and tells where each value stands.
 func decode(file string, data []byte, into any) *decoder {
+	return decodeUpTo(file, data, into, MaxFileBytes)
+}
+
+// decodeUpTo is decode for a file that may have so many bytes.
+func decodeUpTo(file string, data []byte, into any, most int) *decoder {
 	d := &decoder{file: file, places: make(map[string]place)}
-	body, problem := parse(file, data)
+	body, problem := parseUpTo(file, data, most)
 	if problem != nil {
 		d.problems, d.unread = append(d.problems, *problem), append(d.unread, "")
 		return d
@@ -118,9 +124,56 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 		d.mapping(n, v, path)
 	case reflect.Slice:
 		d.sequence(n, v, path)
+	case reflect.Map:
+		d.free(n, v, path)
 	default:
 		d.scalar(n, v, path)
 	}
+}
+
+// free fills a map of texts, whose keys may be any.
+func (d *decoder) free(n ast.Node, v reflect.Value, path string) {
+	entries, ok := entriesOf(n)
+	if !ok {
+		d.report(n.GetToken(), path, "keys with values belong here, this is "+kindOf(n), "")
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(entries))
+	lines := make(map[string]int)
+	for _, e := range entries {
+		tk := e.Key.GetToken()
+		key, ok := scalarText(e.Key)
+		if bad, hint := unsupported(e.Key); bad != "" || !ok {
+			d.report(tk, path, cmp.Or(bad, "a key is a word"), hint)
+			continue
+		}
+		at := path + "." + key
+		if line, dup := lines[key]; dup {
+			d.report(tk, at, fmt.Sprintf("key %q is there already, in line %d", key, line), "")
+			continue
+		}
+		lines[key] = tk.Position.Line
+		d.record(tk, at)
+		if e.Value == nil || isNull(e.Value) {
+			d.report(tk, at, "the value is missing", `delete the key, or write "" for an empty one`)
+			continue
+		}
+		text := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.Value, text, at)
+		out.SetMapIndex(reflect.ValueOf(key), text)
+	}
+	v.Set(out)
+}
+
+// entriesOf are the entries of a mapping; ok is false for what is none.
+func entriesOf(n ast.Node) (entries []*ast.MappingValueNode, ok bool) {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		return m.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{m}, true
+	}
+	return nil, false
 }
 
 // unsupported says what of YAML our files do not have. Anchors and merges make
@@ -141,15 +194,11 @@ func isNull(n ast.Node) bool {
 }
 
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
-	var entries []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		entries = m.Values
-	case *ast.MappingValueNode:
-		entries = []*ast.MappingValueNode{m}
-	case *ast.NullNode:
-		return
-	default:
+	entries, ok := entriesOf(n)
+	if !ok {
+		if isNull(n) {
+			return
+		}
 		d.report(n.GetToken(), path, "keys with values belong here, this is "+kindOf(n), "known keys: "+strings.Join(keysOf(v.Type()), ", "))
 		return
 	}

@@ -23,9 +23,14 @@ const secondDocument = "a second document begins here"
 
 // parse returns the one document of a file; nil for an empty one.
 func parse(file string, data []byte) (body ast.Node, problem *Problem) {
+	return parseUpTo(file, data, MaxFileBytes)
+}
+
+// parseUpTo is parse for a file that may have so many bytes.
+func parseUpTo(file string, data []byte, most int) (body ast.Node, problem *Problem) {
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
-	if len(data) > MaxFileBytes {
-		return nil, &Problem{File: file, Message: fmt.Sprintf("the file is larger than %d bytes", MaxFileBytes)}
+	if len(data) > most {
+		return nil, &Problem{File: file, Message: fmt.Sprintf("the file is larger than %d bytes", most)}
 	}
 	if at := firstInvalid(data); at >= 0 {
 		line := 1 + bytes.Count(data[:at], []byte("\n"))
