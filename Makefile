@@ -1,5 +1,6 @@
 # Every target works on a clean checkout with Go; the tests on a real Apache
-# Kafka need Java and Maven too, and say so where they are missing.
+# Kafka need Java and Maven too, those on object stores `make stores` with
+# Node.js, and both say so where they are missing.
 
 GO       ?= go
 GOTEST   := $(GO) run ./hack/gotest
@@ -20,12 +21,16 @@ demo: ## see a consumer group cross between two embedded clusters
 	@$(GO) run ./cmd/kferry demo
 
 .PHONY: test
-test: ## run all tests: unit, real Kafka, stories; says what could not run
-	@$(GOTEST) unit kafka stories
+test: ## run all tests: unit, object stores, real Kafka, stories; says what could not run
+	@$(GOTEST) unit stores kafka stories
 
 .PHONY: test-unit
 test-unit: ## run the tests that need nothing but Go
 	@$(GOTEST) unit
+
+.PHONY: test-stores
+test-stores: ## run the tests on real object stores
+	@$(GOTEST) stores
 
 .PHONY: test-kafka
 test-kafka: ## run the tests on a real Apache Kafka, without those of stories
@@ -38,6 +43,10 @@ stories: ## run the stories, and the tests with the real MirrorMaker 2
 .PHONY: kafka
 kafka: ## fetch the jars of Apache Kafka that the tests use
 	@$(GO) run ./internal/kafkatest/cmd/fetch
+
+.PHONY: stores
+stores: ## install the object stores that the tests use
+	@hack/stores
 
 .PHONY: lint
 lint: ## run golangci-lint: house style and the layers of ARCHITECTURE.md

@@ -3,8 +3,9 @@
 //
 //	go run ./hack/gotest [-v] PART... [-- FLAGS OF GO TEST]
 //
-// The parts are unit, kafka and stories. All run with the race detector. With
-// KFERRY_REQUIRE_KAFKA=1, as in CI, a test that is skipped is a failure.
+// The parts are unit, stores, kafka and stories. All run with the race detector.
+// With KFERRY_REQUIRE_KAFKA=1 or KFERRY_REQUIRE_STORES=1, as in CI, a test that
+// is skipped is a failure.
 //
 // Output of tests that pass is left out, but for lines that begin with
 // "[report] ": the figures that a run is to show.
@@ -44,7 +45,11 @@ func parts() []part {
 		return under(pkg, "internal/e2e/stories") || under(pkg, "internal/e2e/mm2") || under(pkg, "internal/e2e/migrate")
 	}
 	kafka := func(pkg string) bool {
-		return !stories(pkg) && (under(pkg, "internal/e2e") || under(pkg, "internal/kafkatest"))
+		return !stories(pkg) && !under(pkg, "internal/e2e/storage") && (under(pkg, "internal/e2e") || under(pkg, "internal/kafkatest"))
+	}
+	// What starts object stores, each a process that takes seconds to start.
+	stores := func(pkg string) bool {
+		return under(pkg, "internal/store/cloudstore") || under(pkg, "internal/storeserver") || under(pkg, "internal/e2e/storage")
 	}
 	brokers := []string{"-p=1", "-parallel=4", "-count=1"}
 	return []part{
@@ -79,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gotest:", err)
 		return 1
 	}
-	s := &suite{out: stdout, verbose: verbose, strict: os.Getenv("KFERRY_REQUIRE_KAFKA") == "1"}
+	s := &suite{out: stdout, verbose: verbose, strict: os.Getenv("KFERRY_REQUIRE_KAFKA") == "1" || os.Getenv("KFERRY_REQUIRE_STORES") == "1"}
 	if hasCompiler(ctx) {
 		flags = append([]string{"-race"}, flags...)
 	} else {
@@ -100,12 +105,12 @@ func choose(names []string) ([]part, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(parts(), func(p part) bool { return p.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no part %q: there are unit, kafka and stories", name)
+			return nil, fmt.Errorf("no part %q: there are unit, stores, kafka and stories", name)
 		}
 		chosen = append(chosen, parts()[i])
 	}
 	if len(chosen) == 0 {
-		return nil, errors.New("name the parts to run: unit, kafka, stories")
+		return nil, errors.New("name the parts to run: unit, stores, kafka, stories")
 	}
 	return chosen, nil
 }

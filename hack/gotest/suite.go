@@ -203,7 +203,7 @@ func (s *suite) close() int {
 	if missing := total.skipped + len(s.without); missing == 0 {
 		fmt.Fprintln(s.out, "Nothing was left out.")
 	} else if s.strict {
-		fmt.Fprintln(s.out, "FAILED: KFERRY_REQUIRE_KAFKA=1, and the above was left out.")
+		fmt.Fprintln(s.out, "FAILED: KFERRY_REQUIRE_KAFKA=1 or KFERRY_REQUIRE_STORES=1, and the above was left out.")
 		code = 1
 	}
 	if total.passed+total.failed == 0 {
