@@ -79,5 +79,5 @@ func runOffsetDelete(ctx context.Context, f *Factory, o *offsetDeleteOptions) er
 		return unchanged(err)
 	}
 	o.write.login = o.cluster.login.text()
-	return f.planOrApply(ctx, p, s, only, o.command)
+	return f.planOrApply(ctx, p, nil, s, only, o.command)
 }

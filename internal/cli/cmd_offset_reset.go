@@ -97,7 +97,7 @@ func runOffsetReset(ctx context.Context, f *Factory, o *offsetResetOptions, to p
 		return unchanged(err)
 	}
 	o.write.login = o.cluster.login.text()
-	return f.planOrApply(ctx, p, s, &onlyPlan{out: o.out, write: &o.write, output: o.output.value, login: o.cluster.login.commandConfig}, o.command)
+	return f.planOrApply(ctx, p, nil, s, &onlyPlan{out: o.out, write: &o.write, output: o.output.value, login: o.cluster.login.commandConfig}, o.command)
 }
 
 // given reads --from-file. Rows of three columns are of the one group that is
@@ -132,7 +132,8 @@ type onlyPlan struct {
 	out    string
 	write  *writeFlags
 	output string
-	login  string
+	// login and fromLogin are the login files of target and source.
+	login, fromLogin string
 }
 
 // check refuses what contradicts itself before anything is asked of a cluster.
@@ -148,9 +149,9 @@ func (o *onlyPlan) check() error {
 
 // planOrApply shows and applies a plan that was just made, or shows and saves
 // it only.
-func (f *Factory) planOrApply(ctx context.Context, p *plan.Plan, to *side, o *onlyPlan, command string) error {
+func (f *Factory) planOrApply(ctx context.Context, p *plan.Plan, from, to *side, o *onlyPlan, command string) error {
 	if o.out == "" && o.output != asCSV {
-		return f.planAndApply(ctx, p, to, to, o.write, o.output, command)
+		return f.planAndApply(ctx, p, from, to, o.write, o.output, command)
 	}
 	if o.out != "" {
 		if err := savePlan(o.out, p); err != nil {
@@ -160,18 +161,12 @@ func (f *Factory) planOrApply(ctx context.Context, p *plan.Plan, to *side, o *on
 	if err := f.showOnly(p, o.output); err != nil {
 		return err
 	}
-	login := ""
-	if o.login != "" {
-		login = "--to-command-config " + quoteArg(o.login) + " "
-	}
-	if f.configPath != "" {
-		login += "--config " + quoteArg(f.configPath) + " "
-	}
+	logins := (&planOptions{pair: pairFlags{fromCommandConfig: o.fromLogin, toCommandConfig: o.login}}).logins(f)
 	switch {
 	case o.out == "":
 		f.remark("Nothing was changed (--dry-run).")
 	case p.Summary.Applicable > 0:
-		f.remark("Nothing was changed. Saved to %s; next: kferry apply %s%s", o.out, login, quoteArg(o.out))
+		f.remark("Nothing was changed. Saved to %s; next: kferry apply %s%s", o.out, logins, quoteArg(o.out))
 	default:
 		f.remark("Nothing was changed. Saved to %s; nothing in it can be applied.", o.out)
 	}

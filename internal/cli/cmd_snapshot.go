@@ -30,7 +30,7 @@ func newSnapshotCmd(f *Factory) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(newSnapshotCreateCmd(f), newSnapshotListCmd(f), newSnapshotShowCmd(f), newSnapshotDiffCmd(f), newSnapshotVerifyCmd(f))
-	cmd.AddCommand(newSnapshotPruneCmd(f), newSnapshotDeleteCmd(f))
+	cmd.AddCommand(newSnapshotPruneCmd(f), newSnapshotDeleteCmd(f), newSnapshotRestoreCmd(f))
 	return cmd
 }
 

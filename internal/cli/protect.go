@@ -56,8 +56,17 @@ func (w *writeFlags) named(f *Factory, to *side) error {
 // named.
 func (f *Factory) confirmPlan(ctx context.Context, p *plan.Plan, to *side, keep time.Duration, w *writeFlags) error {
 	groups := count(p.Summary.Applicable, "group", "groups")
-	if p.Kind != plan.DeleteGroups {
+	var names []string
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Applicable() && g.Delete {
+			names = append(names, g.Name)
+		}
+	}
+	if len(names) == 0 {
 		question := fmt.Sprintf("Commit %s on %s?", groups, clusterText(p.Target))
+		if p.Kind == plan.Forget {
+			question = fmt.Sprintf("Delete %s of %s on %s?", count(p.Summary.Deleted, "position", "positions"), groups, clusterText(p.Target))
+		}
 		if keep > 0 {
 			// Those that are as planned already are committed, too.
 			groups = count(p.Summary.Applicable+p.Summary.Unchanged, "group", "groups")
@@ -65,17 +74,15 @@ func (f *Factory) confirmPlan(ctx context.Context, p *plan.Plan, to *side, keep 
 		}
 		return f.confirmWrite(ctx, to, question, w)
 	}
-	var names []string
-	for i := range p.Groups {
-		if p.Groups[i].Applicable() {
-			names = append(names, p.Groups[i].Name)
-		}
-	}
 	what, them := "its name", "it"
 	if len(names) > 1 {
 		what, them = "their names as shown, with blanks between", "them"
 	}
-	question := fmt.Sprintf("Delete %s on %s, with all positions? Type %s to delete %s.", groups, clusterText(p.Target), what, them)
+	question := fmt.Sprintf("Delete %s on %s, with all positions? Type %s to delete %s.", count(len(names), "group", "groups"), clusterText(p.Target), what, them)
+	if others := p.Summary.Applicable - len(names); others > 0 {
+		question = fmt.Sprintf("Commit %s on %s, and delete %s with all positions: %s? Type %s to go on.",
+			count(others, "group", "groups"), clusterText(p.Target), count(len(names), "group", "groups"), clean(strings.Join(names, " ")), what)
+	}
 	if err := f.confirm(ctx, question, strings.Join(names, " ")); err != nil {
 		return err
 	}

@@ -72,12 +72,16 @@ func (v planView) heading(p *plan.Plan) {
 		v.linef("On %s, to delete with all positions:", target)
 	case p.Kind == plan.KeepOffsets:
 		v.linef("On %s, to keep as it is for %s:", target, p.Options.Keep())
+	case p.Kind == plan.Restore && p.Source == nil && p.Snapshot != nil:
+		v.linef("On %s, to be as in snapshot %s of %s:", target, p.Snapshot.ID, stamp(p.Snapshot.Created))
 	case p.Kind == plan.Forget:
 		v.linef("On %s, positions to delete:", target)
 	case p.Kind == plan.Reset:
 		v.linef("On %s, groups to move:", target)
 	case p.Source == nil:
 		v.linef("On %s", target)
+	case p.Snapshot != nil:
+		v.linef("From snapshot %s of %s, of %s, to %s", p.Snapshot.ID, stamp(p.Snapshot.Created), clusterText(*p.Source), target)
 	case p.SameCluster:
 		v.linef("Within %s", target)
 	case p.Kind == plan.Back:

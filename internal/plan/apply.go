@@ -19,6 +19,9 @@ import (
 // Errors: ErrForeign, ErrStale, ErrInterrupted, ErrRun (rolled back since), and
 // those of package run (ErrHeld, ErrFenced).
 func Apply(ctx context.Context, p *Plan, in ApplyInput) (*Report, error) {
+	if err := in.savedSource(ctx, p); err != nil {
+		return nil, err
+	}
 	a := &applier{plan: p, in: in}
 	if err := a.begin(); err != nil {
 		return nil, err

@@ -137,6 +137,14 @@ func (b *builder) begin() error {
 	case in.AsGiven && in.From != nil:
 		return bad("positions that are committed as given need no source")
 	}
+	b.chooseKind()
+	b.items = map[string][]*item{}
+	return nil
+}
+
+// chooseKind says what the plan is for.
+func (b *builder) chooseKind() {
+	in := &b.in
 	if in.From != nil {
 		c := in.From.cluster()
 		b.plan.Source = &c
@@ -145,11 +153,12 @@ func (b *builder) begin() error {
 			b.plan.Kind = Copy
 		}
 	}
-	if in.AsGiven {
+	switch {
+	case in.AsGiven:
 		b.plan.Kind = Given
+	case in.saved != nil:
+		b.plan.Kind, b.plan.Snapshot = Restore, in.saved.ref()
 	}
-	b.items = map[string][]*item{}
-	return nil
 }
 
 // sameCluster compares cluster IDs; brokers that have none are the same when

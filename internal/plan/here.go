@@ -19,7 +19,7 @@ import (
 func newHere(kind Kind, in Input) *builder {
 	now := in.Now()
 	return &builder{in: in, now: now, plan: &Plan{
-		Kind: kind, Tool: in.Tool, Asked: in.Asked, Target: in.To.cluster(), SameCluster: kind == Restore,
+		Kind: kind, Tool: in.Tool, Asked: in.Asked, Target: in.To.cluster(),
 		Created: now.UTC().Truncate(time.Millisecond), Options: Options{Accept: in.Accept},
 		Findings: []Finding{}, LeftBehind: []LeftBehind{}, Topics: []Topic{}, Groups: []Group{},
 	}}

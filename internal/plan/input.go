@@ -57,6 +57,9 @@ type Input struct {
 	// Now is the clock; nil is time.Now.
 	Now      func() time.Time
 	Progress func(Event)
+
+	// saved stands in place of the groups of From; see BuildRestoreElsewhere.
+	saved *savedGroups
 }
 
 // ApplyInput is what Apply needs beside the plan.

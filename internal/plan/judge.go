@@ -47,6 +47,8 @@ func (b *builder) obstacle(it *item) *obstacle {
 		return &obstacle{ReasonTopicUnreadable, fmt.Sprintf("topic %s of %s: %v", it.source.Topic, b.in.From.label(), from.Err), "grant DESCRIBE on the topic"}
 	case it.extra:
 		return nil
+	case b.otherLife(it) != nil:
+		return b.otherLife(it)
 	case len(from.Partitions) != len(to.Partitions) && !it.joined:
 		ob := &obstacle{
 			ReasonPartitionCount,

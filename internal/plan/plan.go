@@ -58,11 +58,13 @@ type Plan struct {
 	// Route is how names were given; Asked the selection in the user's words
 	// ("--group 'orders*'"), for people. What came of both is in Topics and
 	// Groups.
-	Route    position.RouteOptions `json:"route"`
-	Asked    []string              `json:"asked,omitempty"`
-	Options  Options               `json:"options"`
-	Summary  Summary               `json:"summary"`
-	Findings []Finding             `json:"findings"`
+	Route   position.RouteOptions `json:"route"`
+	Asked   []string              `json:"asked,omitempty"`
+	Options Options               `json:"options"`
+	// Snapshot is what a plan of kind Restore gives back.
+	Snapshot *SavedIn  `json:"snapshot,omitempty"`
+	Summary  Summary   `json:"summary"`
+	Findings []Finding `json:"findings"`
 	// LeftBehind is what the source has and no group of the plan takes along.
 	LeftBehind []LeftBehind `json:"left_behind"`
 	Topics     []Topic      `json:"topics"`

@@ -16,6 +16,9 @@ import (
 // written is Ready. Errors as with Apply; *run.HeldError when another process
 // holds the run.
 func Rehearse(ctx context.Context, p *Plan, in ApplyInput) (*Report, error) {
+	if err := in.savedSource(ctx, p); err != nil {
+		return nil, err
+	}
 	a := &applier{plan: p, in: in}
 	if err := a.begin(); err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ var imprintSeed = maphash.MakeSeed()
 func (p *Plan) imprint() uint64 {
 	h := imprinter{}
 	h.hash.SetSeed(imprintSeed)
-	h.text(fmt.Sprintf("%s %+v %+v %v %+v", p.Kind, p.Source, p.Target, p.Created, p.Options))
+	h.text(fmt.Sprintf("%s %+v %+v %v %+v %+v", p.Kind, p.Source, p.Target, p.Created, p.Options, p.Snapshot))
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		h.text(g.Name)

@@ -117,7 +117,7 @@ func (b *builder) guard(q *Position, p topic.Partition) {
 	}
 	detail := fmt.Sprintf("up to %d records from %d on are older than the retention of topic %s and may be deleted before they are read", due, q.After.Offset, p.Topic)
 	switch {
-	case b.plan.Kind != Move && b.plan.Kind != Back:
+	case b.plan.Kind == Copy || b.plan.Kind == Given:
 		// Neither a copy inside one cluster nor a given position is the cause.
 		q.Notes = append(q.Notes, detail)
 	case b.in.Accept.Loss:
