@@ -58,6 +58,7 @@ func hintOf(err error) string {
 		planned  *plan.Error
 		grouped  *group.Error
 		format   *store.FormatError
+		stored   *store.Error
 		held     *run.HeldError
 		active   *group.ActiveError
 		moving   *migration.Error
@@ -74,6 +75,8 @@ func hintOf(err error) string {
 		return grouped.Hint
 	case errors.As(err, &format) && format.Hint != "":
 		return format.Hint
+	case errors.As(err, &stored) && stored.Hint != "":
+		return stored.Hint
 	case errors.As(err, &restored) && restored.Hint != "":
 		return restored.Hint
 	case errors.As(err, &held):

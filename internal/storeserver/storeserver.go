@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func Environment() []string {
 	}
 }
 
-// Setenv sets Environment for this process, for a TestMain.
+// Setenv sets Environment for this process.
 func Setenv() {
 	for _, kv := range Environment() {
 		name, value, _ := strings.Cut(kv, "=")
@@ -70,8 +71,55 @@ type Server struct {
 	proc    *process
 }
 
-// Start starts a store that ends with the test.
+// Start starts a store that ends with the test, for tests that stop it.
 func Start(t testing.TB, kind Kind) *Server {
+	t.Helper()
+	s := begin(t, kind, t.TempDir())
+	t.Cleanup(s.proc.kill)
+	return s
+}
+
+// shared are the stores of this process.
+var shared struct {
+	sync.Mutex
+	servers map[Kind]*Server
+	dirs    []string
+}
+
+// Shared returns the one store of a kind that all tests of this process use,
+// each with buckets of its own. It needs Main.
+func Shared(t testing.TB, kind Kind) *Server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if s := shared.servers[kind]; s != nil {
+		return s
+	}
+	dir, err := os.MkdirTemp("", "kferry-store-") //nolint:usetesting // it outlives the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.dirs = append(shared.dirs, dir)
+	if shared.servers == nil {
+		shared.servers = map[Kind]*Server{}
+	}
+	shared.servers[kind] = begin(t, kind, dir)
+	return shared.servers[kind]
+}
+
+// Main is the TestMain of a package that uses Shared.
+func Main(m *testing.M) {
+	Setenv()
+	m.Run()
+	for _, s := range shared.servers {
+		s.proc.kill()
+	}
+	for _, dir := range shared.dirs {
+		_ = os.RemoveAll(dir) // of the temporary folder
+	}
+}
+
+func begin(t testing.TB, kind Kind, dir string) *Server {
 	t.Helper()
 	path, err := kind.find()
 	if err != nil {
@@ -82,7 +130,7 @@ func Start(t testing.TB, kind Kind) *Server {
 	}
 	var last error
 	for range 5 { // another process can take the port first
-		s, err := start(t, kind, path)
+		s, err := start(t, kind, path, dir)
 		if err == nil {
 			return s
 		}
@@ -92,15 +140,15 @@ func Start(t testing.TB, kind Kind) *Server {
 	return nil
 }
 
-func start(t testing.TB, kind Kind, path string) (*Server, error) {
+func start(t testing.TB, kind Kind, path, dir string) (*Server, error) {
 	t.Helper()
 	port, err := freePort(t)
 	if err != nil {
 		return nil, err
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s := &Server{Kind: kind, Endpoint: "http://" + address, root: filepath.Join(t.TempDir(), "data")}
-	versions := filepath.Join(t.TempDir(), "versions")
+	s := &Server{Kind: kind, Endpoint: "http://" + address, root: filepath.Join(dir, "data")}
+	versions := filepath.Join(dir, "versions")
 	for _, dir := range []string{s.root, versions} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -112,7 +160,6 @@ func start(t testing.TB, kind Kind, path string) (*Server, error) {
 	if s.proc, err = spawn(cmd); err != nil {
 		return nil, err
 	}
-	t.Cleanup(s.proc.kill)
 	if err := s.await(t.Context(), address); err != nil {
 		s.proc.kill()
 		return nil, fmt.Errorf("%w\n%s", err, output.String())
