@@ -60,6 +60,8 @@ type cloud struct {
 	// startAfter makes a request for a listing begin after a name; nil where
 	// the cloud cannot. It may yield the name itself.
 	startAfter func(as func(any) bool, name string)
+	// beforeWrite adjusts a writer of the SDK; may be nil.
+	beforeWrite func(as func(any) bool) error
 	// remove deletes an object; nil means that bucket does it well.
 	remove func(ctx context.Context, name string) error
 	// bucketMissing finds out whether it was the bucket that was not found, for

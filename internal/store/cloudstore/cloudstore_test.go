@@ -1,19 +1,30 @@
 package cloudstore
 
 import (
+	"context"
+	"fmt"
 	"net/url"
+	"os"
 	"testing"
 
-	"github.com/kferry/kferry/internal/store"
 	"github.com/kferry/kferry/internal/store/driver"
 	"github.com/kferry/kferry/internal/store/storetest"
 	"github.com/kferry/kferry/internal/storeserver"
 )
 
 func TestMain(m *testing.M) {
-	storeserver.Setenv()
-	m.Run()
+	if address := os.Getenv("KFERRY_TEST_RACER"); address != "" {
+		if err := racer(address); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	storeserver.Main(m)
 }
+
+// rootContext is that of a process of its own.
+func rootContext() context.Context { return context.Background() } //nolint:usetesting // no test runs there
 
 // openURL opens a driver as store.Open does.
 func openURL(t *testing.T, raw string, l limits) *Store {
@@ -37,7 +48,7 @@ func openURL(t *testing.T, raw string, l limits) *Store {
 func conformance(t *testing.T, kind storeserver.Kind) {
 	t.Helper()
 	t.Parallel()
-	server := storeserver.Start(t, kind)
+	server := storeserver.Shared(t, kind)
 	storetest.Run(t, func(t *testing.T) storetest.Place {
 		t.Helper()
 		bucket := server.Bucket(t)
@@ -51,5 +62,3 @@ func conformance(t *testing.T, kind storeserver.Kind) {
 func TestS3(t *testing.T)     { conformance(t, storeserver.S3) }
 func TestAzure(t *testing.T)  { conformance(t, storeserver.Azure) }
 func TestGoogle(t *testing.T) { conformance(t, storeserver.Google) }
-
-var _ = store.Options{Schemes: Schemes()}

@@ -138,7 +138,7 @@ func silent(err error) (text, hint string) {
 		return err2text(err), "nothing listens there: mend the endpoint in the address, or start the store"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the store did not finish in time", "the store is slow or overloaded" + maybe
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return "the connection was cut off: " + err2text(err), "the network or something on the way broke the connection" + maybe
 	default:
 		return err2text(err), ""

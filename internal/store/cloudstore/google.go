@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/storage"
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
@@ -16,8 +18,12 @@ import (
 	"github.com/kferry/kferry/internal/store/driver"
 )
 
-// googleAttempts bounds the retries of the SDK, which has no bound of its own.
-const googleAttempts = 5
+// googleAttempts and googleChunk bound the retries of the SDK, which has no
+// bound of its own for requests, and a longer one for a part of an object.
+const (
+	googleAttempts = 5
+	googleChunk    = 10 * time.Second
+)
 
 // openGoogle opens gs://BUCKET/PREFIX with the application default
 // credentials (environment, the login of gcloud, the machine's service
@@ -61,8 +67,15 @@ func openGoogle(ctx context.Context, u *url.URL, l limits) (*cloud, error) {
 				query.StartOffset = name // from this one on; it is left out later
 			}
 		},
+		beforeWrite: func(as func(any) bool) error {
+			var w *storage.Writer
+			if as(&w) {
+				w.ChunkRetryDeadline = googleChunk
+			}
+			return nil
+		},
 		bucketMissing: func(ctx context.Context) bool {
-			_, _, err := bucket.ListPage(ctx, []byte(nil), 1, nil)
+			_, _, err := bucket.ListPage(ctx, blob.FirstPageToken, 1, nil)
 			return err != nil && statusGoogle(err).status == http.StatusNotFound
 		},
 	}, nil

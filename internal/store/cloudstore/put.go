@@ -80,7 +80,11 @@ func (s *Store) whose(ctx context.Context, name, mark string) (there, ours bool,
 // sent, a larger one is sent in parts that become visible with the last
 // request, which carries the condition.
 func (s *Store) put(ctx context.Context, name, mark string, body io.ReaderAt, size int64) error {
-	source := &source{r: io.NewSectionReader(body, 0, size), left: size}
+	// Cancelled before the SDK hears of a body that fails: it would take what
+	// it has so far for the whole object.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	source := &source{r: io.NewSectionReader(body, 0, size), left: size, fail: cancel}
 	var r io.Reader = source
 	if size <= partSize {
 		data, err := io.ReadAll(source)
@@ -96,6 +100,7 @@ func (s *Store) put(ctx context.Context, name, mark string, body io.ReaderAt, si
 		DisableContentTypeDetection: true,
 		Metadata:                    map[string]string{putMark: mark},
 		IfNotExist:                  true,
+		BeforeWrite:                 s.beforeWrite,
 	})
 	if source.err != nil {
 		return source.err // what the SDK makes of it says less
@@ -109,6 +114,7 @@ type source struct {
 	r    io.Reader
 	left int64
 	err  error
+	fail func()
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -125,6 +131,7 @@ func (s *source) Read(p []byte) (int, error) {
 	default:
 		return n, err
 	}
+	s.fail()
 	return n, s.err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/kferry/kferry/internal/store/driver"
@@ -52,6 +53,8 @@ func openS3(ctx context.Context, u *url.URL, l limits) (*cloud, error) {
 		}
 		// Few stores but that of AWS have a host name for each bucket.
 		o.UsePathStyle = endpoint != "" && q.Get("path-style") != "false" || q.Get("path-style") == "true"
+		o.Logger = logging.Nop{}
+		o.DisableLogOutputChecksumValidationSkipped = true
 		inner := o.HTTPClient
 		o.HTTPClient = &guard{do: inner.Do, stall: l.stall}
 	})

@@ -45,6 +45,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"list", testList},
 		{"list against a model", testListModel},
 		{"list ends when told to", testListBreak},
+		{"list more than a page", testListPages},
+		{"put a large object", testLarge},
+		{"concurrent puts of a large object", testRaceLarge},
 		{"keys at the limits", testKeys},
 		{"a cancelled context", testCancelled},
 	}
