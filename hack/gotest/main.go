@@ -53,7 +53,8 @@ func parts() []part {
 	}
 	brokers := []string{"-p=1", "-parallel=4", "-count=1"}
 	return []part{
-		{"unit", func(pkg string) bool { return !kafka(pkg) && !stories(pkg) }, []string{"-timeout=20m"}},
+		{"unit", func(pkg string) bool { return !kafka(pkg) && !stories(pkg) && !stores(pkg) }, []string{"-timeout=20m"}},
+		{"stores", stores, []string{"-p=1", "-count=1", "-timeout=10m"}},
 		{"kafka", kafka, append(brokers, "-timeout=20m")},
 		{"stories", stories, append(brokers, "-timeout=20m")},
 	}
