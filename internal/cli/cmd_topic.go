@@ -12,6 +12,6 @@ func newTopicCmd(f *Factory) *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newTopicInspectCmd(f), newTopicExportCmd(f), newTopicCreateCmd(f))
+	cmd.AddCommand(newTopicInspectCmd(f), newTopicExportCmd(f), newTopicCreateCmd(f), newTopicScriptCmd(f))
 	return cmd
 }

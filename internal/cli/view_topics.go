@@ -235,7 +235,7 @@ func (j *topicJob) create(ctx context.Context) error {
 		err: errors.Join(fmt.Errorf("%s not created as asked", count(missing, "topic was", "topics were")), err),
 		// No topic is taken back: an empty topic harms nobody, and one that is
 		// there may be written to already.
-		state: fmt.Sprintf("%s created and stay", count(done, "topic was", "topics were")),
+		state: count(done, "topic was", "topics were") + " created and stay",
 		hint:  "the same command goes on with those that are missing",
 	}
 }
@@ -257,7 +257,7 @@ func (j *topicJob) await(ctx context.Context, broken bool) (map[string]cluster.L
 		}
 		select {
 		case <-ctx.Done():
-			return there, nil //nolint:nilerr // what is missing by now is said of each topic
+			return there, nil // what is missing by now is said of each topic
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -71,11 +71,11 @@ func (c *Cluster) Layouts(ctx context.Context, names ...string) (map[string]Layo
 	return out, nil
 }
 
-// ErrNoTopic: there is no such topic, or it may not be seen.
+// ErrNoTopic says that there is no such topic, or that it may not be seen.
 var ErrNoTopic = errors.New("the topic does not exist, or may not be seen")
 
 func layoutOf(d kadm.TopicDetail) Layout {
-	l := Layout{Name: d.Topic, Partitions: int32(min(len(d.Partitions), math.MaxInt32))} //nolint:gosec // bounded
+	l := Layout{Name: d.Topic, Partitions: int32(min(len(d.Partitions), math.MaxInt32))}
 	replicas := func(p int32) int16 { return int16(min(len(d.Partitions[p].Replicas), math.MaxInt16)) }
 	l.Replication = replicas(0)
 	for p := range d.Partitions {

@@ -61,8 +61,7 @@ topics:
     partitions: 1
     replicationFactor: -1
 `))
-	var bad *Error
-	if !errors.As(err, &bad) {
+	if _, ok := errors.AsType[*Error](err); !ok {
 		t.Fatalf("got %v", err)
 	}
 	want := []string{

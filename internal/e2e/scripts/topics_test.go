@@ -54,3 +54,33 @@ func TestTopics(t *testing.T) {
 		})
 	}
 }
+
+// TestTopicsScript creates the topics of a cluster under other names with Kafka's
+// own tools: dry run, creation, running it again, and what differs.
+func TestTopicsScript(t *testing.T) {
+	t.Parallel()
+	for _, version := range kafkatest.Versions() {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			kafkatest.Need(t, version)
+			k := kafkatest.Shared(t, version)
+			a, b := kafkatest.Name(t, "a."), kafkatest.Name(t, "b.")
+			k.CreateTopic(t, a, 3, map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "123456"})
+			k.CreateTopic(t, a+"-plain", 1, nil)
+			text := kferry(t, 0, "", "topic", "script", "-b", k.Bootstrap(), "-t", a, "-t", a+"-plain", "--map-topic", a+"*="+b+"*")
+			env := []string{"KAFKA_HOME=" + k.Home(t, "kafka-topics", "kafka-configs"), "BOOTSTRAP=" + k.Bootstrap()}
+			contains(t, bash(t, 0, text, append(env, "DRY_RUN=1")...), "2 would be changed, 0 already as they should be, 0 failed")
+			kferry(t, 1, "", "topic", "export", "-b", k.Bootstrap(), "-t", b)
+			contains(t, bash(t, 0, text, env...), "2 changed, 0 already as they should be, 0 failed")
+			contains(t, kferry(t, 0, "", "topic", "export", "-b", k.Bootstrap(), "-t", b), "partitions: 3", `cleanup.policy: "compact,delete"`, `retention.ms: "123456"`)
+			if version != kafkatest.Newest {
+				return
+			}
+			contains(t, bash(t, 0, text, env...), "0 changed, 2 already as they should be, 0 failed")
+			other := strings.ReplaceAll(strings.ReplaceAll(text, "retention.ms=123456", "retention.ms=9"), "' 1 1 <<", "-new' 1 1 <<")
+			contains(t, bash(t, 1, other, env...), "- retention.ms=123456", "+ retention.ms=9", "nothing was created")
+			bad := strings.ReplaceAll(strings.ReplaceAll(text, b, b+"3"), "retention.ms=", "no.such.key=")
+			contains(t, bash(t, 1, bad, env...), "not created", "was not tried")
+		})
+	}
+}
