@@ -75,7 +75,7 @@ func runOffsetReset(ctx context.Context, f *Factory, o *offsetResetOptions, to p
 	}
 	switch {
 	case to.Place == plan.PlaceGiven:
-		if in.Given, err = o.given(f); err != nil {
+		if in.Given, err = o.given(f, sel); err != nil {
 			return err
 		}
 	case len(o.sel.Groups)+len(o.sel.GroupRegex) == 0:
@@ -102,25 +102,12 @@ func runOffsetReset(ctx context.Context, f *Factory, o *offsetResetOptions, to p
 
 // given reads --from-file. Rows of three columns are of the one group that is
 // named; rows of four name theirs.
-func (o *offsetResetOptions) given(f *Factory) ([]position.Position, error) {
-	in := inputFlags{file: o.reset.file}
-	sel, err := position.Selector{Groups: o.sel.Groups}.Compile()
-	if err != nil {
-		return nil, &usageError{err: err}
+func (o *offsetResetOptions) given(f *Factory, sel *position.Selection) ([]position.Position, error) {
+	in := position.ReadOptions{}
+	if names := sel.LiteralGroups(); len(names) == 1 && sel.OnlyLiteralGroups() {
+		in.RowGroup = names[0]
 	}
-	if names := sel.LiteralGroups(); len(names) == 1 && sel.OnlyLiteralGroups() && len(o.sel.GroupRegex) == 0 && o.reset.file != "-" {
-		in.group = names[0]
-		if set, err := in.read(f); err == nil {
-			return set.All(), nil
-		}
-		in.group = ""
-		set, err := in.read(f)
-		if err == nil {
-			return set.All(), nil
-		}
-		in.group = names[0]
-	}
-	set, err := in.read(f)
+	set, _, err := o.reset.input.readAs(f, in)
 	if err != nil {
 		return nil, err
 	}

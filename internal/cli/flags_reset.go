@@ -20,7 +20,7 @@ type resetFlags struct {
 	earliest, latest, current bool
 	offset, shift             int64
 	datetime, duration        string
-	file                      string
+	input                     inputFlags // of --from-file
 }
 
 // resetNames are the flags of which exactly one is given.
@@ -35,8 +35,9 @@ func (r *resetFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&r.datetime, "to-datetime", "", "to the first record of `TIME` or later, as 2026-11-21T11:45:00Z; UTC without a zone")
 	fs.StringVar(&r.duration, "by-duration", "", "to the first record that is no older than `DURATION`, as 1h30m or PT1H30M")
 	fs.Int64Var(&r.shift, "shift-by", 0, "by `N` records' offsets forwards, or backwards when it is negative")
-	fs.StringVar(&r.file, "from-file", "", "to the positions in `FILE`, - for stdin: CSV topic,partition,offset or group,topic,partition,offset")
+	fs.StringVar(&r.input.file, "from-file", "", "to the positions in `FILE`, - for stdin: CSV topic,partition,offset or group,topic,partition,offset, or JSON")
 	_ = cmd.MarkFlagFilename("from-file", "csv", "json") // the flag was added just above
+	r.input.addFormat(cmd)
 }
 
 // to is the place that was asked for. now is that of the plan.
