@@ -105,7 +105,7 @@ func (f *facts) straighter() []*facts {
 		}
 	}
 	truth, _ := w.truth()
-	if len(w.slots) == 0 || w.work() > enough {
+	if len(w.slots) == 0 || len(w.could[0]) == 0 || w.work() > enough {
 		return nil
 	}
 	rest := w.rest()
