@@ -223,8 +223,10 @@ func (f *facts) excusedAs(d *doubt, q Question, r *translate.Result, v Verdict) 
 	if r.Outcome == translate.ExactUnproven && q.Quick && f.doubtful(q) != "" {
 		return "a reading that was left out would have shown more"
 	}
-	if v == WrongWord && slices.ContainsFunc(d.ways, fits) {
-		return "alike, and with another word"
+	if v == WrongWord {
+		if why := f.excusedWord(d, q, r, fits); why != "" {
+			return why
+		}
 	}
 	// Of records that the source has forgotten nobody knows which they were,
 	// but those that were read must not come again where none are said to.
@@ -239,6 +241,39 @@ func (f *facts) excusedAs(d *doubt, q Question, r *translate.Result, v Verdict) 
 		return "what the source has forgotten is out of order, or comes twice"
 	}
 	return ""
+}
+
+// excusedWord is excused for answers that have the wrong word alone.
+func (f *facts) excusedWord(d *doubt, q Question, r *translate.Result, fits func(way *facts) bool) string {
+	switch {
+	case slices.ContainsFunc(d.ways, fits):
+		return "alike, and with another word"
+	case f.perhapsAbove(q, r):
+		return "a record of others from T on may be the copy of one that the source has forgotten, and the same is read"
+	}
+	return ""
+}
+
+// perhapsAbove reports that an answer is exact where it should be at-end, with
+// the right T, and that a record of others from T on may as well be the copy of a
+// record at or above S that the source has forgotten: nothing but the word
+// depends on it.
+func (f *facts) perhapsAbove(q Question, r *translate.Result) bool {
+	e := f.expect(q)
+	if r.Outcome != translate.Exact || !e.position || e.above || r.T != e.t || e.repeats > 0 {
+		return false
+	}
+	gone := false
+	for i := range f.src.Slots {
+		h := f.src.Base + int64(i)
+		gone = gone || h >= q.S && !f.src.readable(i) && (f.src.Slots[i].Kind == Data || h < f.src.Start)
+	}
+	for i, what := range f.unknown() {
+		if gone && what == unknown && f.tgt.Slots[i].H == Native && f.tgt.Base+int64(i) >= r.T {
+			return true
+		}
+	}
+	return false
 }
 
 // tooCautious reports that an answer begins no later than it could, and says no

@@ -51,8 +51,10 @@ type frame struct {
 	dense bool
 	// timed: copies have the timestamps of their originals, which are out of
 	// order by no more than disorder.
+	// ordered is how many have shown that.
 	timed    bool
 	disorder int64
+	ordered  int64
 	// likes are the bounds of what is alike in source, once they are asked for.
 	likes map[[16]byte]span
 	// of is the frame that this one was cut from; nil none.

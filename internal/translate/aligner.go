@@ -32,6 +32,8 @@ type aligner struct {
 	by    printer
 	syncs *syncs // nil without MirrorMaker 2's own
 
+	checked bool // syncs are of this life of the target
+
 	// marks are the offsets of markers of the source that were met, in order.
 	marks []int64
 	// all is the source as a whole, where it is short, and seen are stretches of
@@ -48,6 +50,7 @@ type aligner struct {
 	// disorder is the most by which a timestamp of the source was found to lie
 	// behind an earlier record's.
 	disorder int64
+	ordered  int64 // records that have shown it
 	newest   int64 // timestamp seen on the source
 	scanned  int64 // records of the source read in search of single records
 }
@@ -76,10 +79,10 @@ func (a *aligner) frame(source []mark, low, high int64) *frame {
 	f := &frame{
 		source: source, low: low, high: high, left: -1, whole: a.by.time == timeExact,
 		forgets: a.forgets(), start: a.s.src.bounds.Start, end: a.s.src.bounds.End, markers: a.marks, alone: a.syncs != nil && !a.others,
-		dense: a.dense(), timed: a.by.time == timeExact, disorder: a.disorder,
+		dense: a.dense(), timed: a.by.time == timeExact, disorder: a.disorder, ordered: a.ordered,
 	}
 	if a.syncs != nil {
-		f.fixed, f.syncs = a.syncs.at, a.syncs
+		f.fixed, f.syncs = a.syncs.trusted().at, a.syncs
 	}
 	return f
 }
@@ -140,6 +143,9 @@ func (a *aligner) learn(c copied) {
 // search finds the originals of records of which nothing is known: near the
 // likely places first, then by timestamps, and what is left by reading all.
 func (a *aligner) search(ctx context.Context, entries []batch.Entry) ([]origin, error) {
+	if err := a.checkLife(ctx); err != nil {
+		return nil, err
+	}
 	marks, where := a.committed(entries)
 	best, fits := make([]origin, len(marks)), -1
 	var in *frame
@@ -309,6 +315,7 @@ func (a *aligner) record(ctx context.Context, st *stream) (*batch.Entry, error) 
 			a.met(e.Offset)
 			continue
 		}
+		a.ordered++
 		a.disorder = max(a.disorder, a.newest-e.Timestamp)
 		a.newest = max(a.newest, e.Timestamp)
 		return e, nil
@@ -386,8 +393,8 @@ func (a *aligner) bySyncs(ctx context.Context, entries []batch.Entry) (*frame, e
 	if err != nil {
 		return nil, err
 	}
-	if low < 0 || high < 0 {
-		return f, nil // the mover may have gone back in between
+	if low < 0 || high < 0 || !a.syncs.rise(entries[0].Offset, entries[len(entries)-1].Offset) {
+		return f, nil // the mover may have gone back in between, and from anywhere
 	}
 	return f.cut(low, high+1), nil
 }

@@ -190,18 +190,30 @@ func chooseContent(ctx context.Context, solvers []*solver) (evidence, string, er
 	if most == 0 {
 		return nil, "no record that was looked at has one like it on the source", nil
 	}
-	if best.time == timeLost && 2*some >= most {
-		// A mover keeps times or it does not: the others are only like records
-		// that the source still has.
-		best = timed
+	chance := !whole && timed.time != timeExact || !forgetful(solvers)
+	return &content{by: best.orTimed(timed, some, most, chance)}, "", nil
+}
+
+// orTimed is timed instead of p without times where some records show that times
+// are kept. A mover keeps them or it does not: the others are only like records
+// that the source still has. Where it may have lost theirs, one that is the same
+// to the millisecond is no chance. some of most is how many were found by times.
+func (p printer) orTimed(timed printer, some, most int, chance bool) printer {
+	if p.time == timeLost && (2*some >= most || some > 0 && !chance) {
+		return timed
 	}
-	return &content{by: best}, "", nil
+	return p
 }
 
 // forgetful reports whether the source may have lost records to compaction.
 func (s *solver) forgetful() bool {
 	cfg := s.req.SourceTopic.Config
 	return !cfg.Known || cfg.Compacted
+}
+
+// forgetful reports whether the source may have lost records at all.
+func forgetful(solvers []*solver) bool {
+	return slices.ContainsFunc(solvers, func(s *solver) bool { return s.forgetful() || s.src.bounds.Start > 0 })
 }
 
 // wholeSeconds reports whether all timestamps of the samples are whole seconds,
@@ -260,7 +272,9 @@ func (s *solver) alike(ctx context.Context, p printer, near bool) (found, all in
 			}
 			// A record that bears a part of a second was not cut to one: that it
 			// was written within the second of one like it is chance.
-			if cut := p.time != timeSeconds || recs[i].Timestamp%1000 == 0; cut && origins[i].copy() {
+			cut := p.time != timeSeconds || recs[i].Timestamp%1000 == 0
+			// A tombstone without its headers shows nothing but its key.
+			if cut && (!p.bare || recs[i].Value != nil) && origins[i].copy() {
 				copies++
 			}
 		}

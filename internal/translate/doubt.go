@@ -84,6 +84,17 @@ func (s *solver) unknownRepeat(a *ask) {
 	}
 }
 
+// openRepeat says that the repeats of several passes are not certain where a
+// record from T on comes again or not, by which of those like it it is a copy of.
+func (s *solver) openRepeat(a *ask, h *history) {
+	if a.res.Outcome != Repeats || a.res.Reason != "" {
+		return
+	}
+	if n := h.opens(a.res.T); n > 0 {
+		s.settleSeveral(a, a.res.Repeats+n, ReasonSeveralFit)
+	}
+}
+
 // looksBack reports whether records before T matter to a position that one
 // reading from T on does not show: copies of what the source has forgotten.
 func (s *solver) looksBack(a *ask) bool {

@@ -65,29 +65,40 @@ func (g *gap) bound(known, first, last []int) {
 	if !g.leftSure && g.rightSure {
 		chosen = last
 	}
+	tied := g.tied(chosen, last)
 	lost := !g.f.dense && !g.leftSure && !g.rightSure // what shows a step
 	for n, i := range known {
 		o := origin{h: g.source[chosen[n]].off, least: g.source[first[n]].off, most: g.source[last[n]].off}
 		o.loose = !o.sure() && !g.inStep(chosen, n)
 		o.alike = !g.leftSure || !g.rightSure || len(known) != len(g.source)
-		if lost || g.f.dense && !g.near(chosen, n) {
+		if lost || g.f.dense && !tied[n] {
 			g.widen(&o, i) // a pass may begin here
 		}
 		g.out[i] = o
 	}
 }
 
-// near reports whether the mover can have gone on to record n, or from it, with
-// nothing left out but what was aborted.
-func (g *gap) near(chosen []int, n int) bool {
-	from, to := -1, len(g.source)
-	if n > 0 {
-		from = chosen[n-1]
+// tied reports for every record whether the mover can have come to it from an
+// anchor, or gone on from it to one, with nothing left out but what was aborted,
+// or all of them stand in step between no anchors.
+func (g *gap) tied(chosen, latest []int) []bool {
+	out := make([]bool, len(chosen))
+	last := len(chosen) - 1
+	i := 0
+	for ; i <= last; i++ {
+		if i == 0 && g.leftSure && !g.passed(0, chosen[0]) || i > 0 && !g.passed(chosen[i-1]+1, chosen[i]) {
+			break
+		}
 	}
-	if n+1 < len(chosen) {
-		to = chosen[n+1]
+	if g.leftSure || i > last && !g.rightSure {
+		for k := range i {
+			out[k] = true
+		}
 	}
-	return (n > 0 || g.leftSure) && g.passed(from+1, chosen[n]) || (n+1 < len(chosen) || g.rightSure) && g.passed(chosen[n]+1, to)
+	for k, to := last, len(g.source); k >= 0 && g.rightSure && g.passed(latest[k]+1, to); k-- {
+		out[k], to = true, latest[k]
+	}
+	return out
 }
 
 // passed reports whether a mover can have left out source[from:to].

@@ -107,11 +107,9 @@ const tellingPairs = 8
 
 // likeElsewhere reports whether the last records of the target are like records
 // of the source at other offsets, on a source that may have forgotten those at
-// equal ones: equal records at equal offsets can then be chance.
+// equal ones, or all of them like records at both: equal records at equal offsets
+// can then be chance.
 func (s *solver) likeElsewhere(ctx context.Context) (bool, error) {
-	if !s.forgetful() {
-		return false, nil
-	}
 	there, err := s.tgt.records(ctx, s.tgt.limit-2*spotContext, s.tgt.limit)
 	if err != nil {
 		return false, err
@@ -136,7 +134,7 @@ func (s *solver) likeElsewhere(ctx context.Context) (bool, error) {
 			like[m.fp] = append(like[m.fp], m.off)
 		}
 	}
-	elsewhere := false
+	elsewhere, twins := false, false
 	for i := range there {
 		if there[i].Kind != batch.Data {
 			continue
@@ -145,10 +143,12 @@ func (s *solver) likeElsewhere(ctx context.Context) (bool, error) {
 		case len(offs) == 1 && offs[0] == there[i].Offset:
 			telling++
 		case len(offs) > 0 && !slices.Contains(offs, there[i].Offset):
-			elsewhere = true
+			elsewhere = s.forgetful()
+		case len(offs) > 1:
+			twins = true
 		}
 	}
-	return elsewhere && telling < tellingPairs, nil
+	return elsewhere && telling < tellingPairs || twins && telling == 0, nil
 }
 
 // identical reports whether records of the target stand at the same offsets on

@@ -21,9 +21,14 @@ type run struct{ pos, h, n int64 }
 type history struct {
 	runs    []run
 	aborted []int64 // positions of aborted copies
-	top     int64   // highest h
+	unsure  []unsure
+	top     int64 // highest h
 	read    int64
 }
+
+// unsure is a stretch of copies of which it is open what they are copies of: the
+// one at pos of anything from least to most, the next of the next ones; n of them.
+type unsure struct{ pos, least, most, n int64 }
 
 // tooManyError: the copies are too fragmented to be kept in memory.
 type tooManyError struct{ limit int }
@@ -82,11 +87,12 @@ func (s *solver) readHistory(ctx context.Context) (*history, error) {
 			h.aborted = append(h.aborted, e.Offset)
 		default:
 			h.add(e.Offset, e.h)
+			h.addUnsure(e)
 		}
 		if e.copy() {
 			after = e.Offset + 1
 		}
-		if !s.afford(len(h.runs) + len(h.aborted)) {
+		if !s.afford(len(h.runs) + len(h.aborted) + len(h.unsure)) {
 			return nil, &tooManyError{s.opt.MaxStretches}
 		}
 	}
@@ -101,6 +107,39 @@ func (h *history) add(pos, off int64) {
 		}
 	}
 	h.runs = append(h.runs, run{pos, off, 1})
+}
+
+// addUnsure keeps a copy of which it is open what it is a copy of.
+func (h *history) addUnsure(e *traced) {
+	if e.sure() {
+		return
+	}
+	if n := len(h.unsure); n > 0 {
+		if u := &h.unsure[n-1]; u.pos+u.n == e.Offset && u.least+u.n == e.least && u.most+u.n == e.most {
+			u.n++
+			return
+		}
+	}
+	h.unsure = append(h.unsure, unsure{e.Offset, e.least, e.most, 1})
+}
+
+// opens is how many copies from t on come again or not, by which of those like
+// them they are copies of: of what they may be some is on the target, and some
+// is not.
+func (h *history) opens(t int64) int64 {
+	all, n := h.offsets(0), int64(0)
+	for _, u := range h.unsure {
+		for i := max(0, t-u.pos); i < u.n; i++ {
+			met, least, most := int64(0), u.least+i, u.most+i
+			for k := sort.Search(len(all), func(k int) bool { return all[k].h+all[k].n > least }); k < len(all) && all[k].h <= most; k++ {
+				met += min(all[k].h+all[k].n, most+1) - max(all[k].h, least)
+			}
+			if met > 1 && met <= most-least {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // offsets are the distinct source offsets at or above s, as stretches [h, h+n).
@@ -256,6 +295,7 @@ func (s *solver) fromHistory(ctx context.Context, a *ask, h *history) error {
 	}
 	s.settle(a, out, KnownRead)
 	s.severalFit(a, h)
+	s.openRepeat(a, h)
 	s.unknownRepeat(a)
 	return s.nowhere(ctx, a, h, want)
 }
@@ -297,7 +337,12 @@ func (s *solver) nowhere(ctx context.Context, a *ask, h *history, want []run) er
 		missing += int64(len(offsets))
 	}
 	if missing > 0 {
+		open := a.res.Reason == ReasonSeveralFit
 		s.loss(a, missing, want[0].h)
+		if open { // what there are copies of is, too
+			a.res.Lost = -1
+			a.res.Detail += "; they are like others, so that their number is not certain"
+		}
 	}
 	return nil
 }

@@ -5,6 +5,10 @@ import (
 	"slices"
 )
 
+// orderedLeast is how many records must have shown how far times are out of
+// order, before times show that a record is younger than another.
+const orderedLeast = 16
+
 // orphans are records of the target in a row that have no original on the
 // source.
 type orphans struct {
@@ -83,7 +87,7 @@ func (f *frame) tie(o *orphans, target []mark, i, n int) {
 	if o.fall {
 		o.low, o.high = 0, f.end
 	}
-	o.younger = f.timed && front != nil && !slices.ContainsFunc(o.marks, func(m mark) bool { return m.ms <= front.ms+f.disorder })
+	o.younger = f.timed && f.ordered >= orderedLeast && front != nil && !slices.ContainsFunc(o.marks, func(m mark) bool { return m.ms <= front.ms+f.disorder })
 	o.again = f.twice(o.marks)
 	o.sure = f.alone && !o.fall && !o.again && (i > 0 || !o.last || f.anchored) && o.low >= f.start && (!o.last || o.younger)
 }
@@ -138,6 +142,13 @@ func (f *frame) forgotten(o *orphans) {
 	least, most := f.free(len(some), o.low, min(o.high, f.forgets))
 	fit := len(least) == len(some)
 	for k, i := range some {
+		// A sync that says otherwise may be of an earlier life of the target, or
+		// others have written here.
+		if h, ok := f.syncs.at(o.marks[i].off); ok && fit && (h < least[k] || h > most[k]) {
+			o.again = true
+		}
+	}
+	for k, i := range some {
 		if fit {
 			o.out[i] = f.may(o, fit, least[k], most[k], least[0], most[len(most)-1])
 		} else {
@@ -171,11 +182,18 @@ func (f *frame) may(o *orphans, fit bool, least, most, low, high int64) origin {
 		return origin{h: -1, least: 0, most: min(f.forgets, f.end) - 1, maybe: true, loose: true}
 	case fit:
 		return origin{h: -1, least: low, most: high, maybe: true, loose: o.again || o.fall}
-	case f.forgets > 0 && (f.alone || !o.stays), f.forgets >= f.end:
+	case f.unsureOf(o):
 		// Some are others', or copied again: each may be of anything forgotten.
 		return origin{h: -1, least: 0, most: f.lastFree(), maybe: true, loose: !o.stays}
 	}
 	return noCopy
+}
+
+// unsureOf reports whether too many records for what is forgotten there may still
+// be of that: where the mover stayed on, only times show that they are older than
+// what stands in front, or nobody else writes.
+func (f *frame) unsureOf(o *orphans) bool {
+	return f.forgets > 0 && (f.alone || !o.stays || f.timed) || f.forgets >= f.end
 }
 
 // passesOver reports whether a mover that has come to low would have left out

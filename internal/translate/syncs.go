@@ -16,7 +16,11 @@ import (
 type syncPair struct{ source, target int64 }
 
 // syncs are the usable offset syncs of one partition, by target offset.
-type syncs struct{ list []syncPair }
+// Those before from may be of an earlier life of the target: they bound nothing.
+type syncs struct {
+	list []syncPair
+	from int
+}
 
 // usable keeps of the syncs of one partition, in the order of their log, those
 // of this incarnation of both topics: what was written before target offsets
@@ -35,7 +39,7 @@ func usable(all []syncPair, source, target topic.Bounds) *syncs {
 	list = slices.DeleteFunc(list, func(s syncPair) bool {
 		return s.source < 0 || s.target < 0 || s.source >= source.End || s.target >= target.End
 	})
-	return &syncs{list}
+	return &syncs{list: list}
 }
 
 func (y *syncs) search(pos int64) (int, bool) {
@@ -45,11 +49,17 @@ func (y *syncs) search(pos int64) (int, bool) {
 // at is the source offset of the record at a target offset for which there is
 // a sync.
 func (y *syncs) at(pos int64) (int64, bool) {
+	if y == nil {
+		return -1, false
+	}
 	if i, ok := y.search(pos); ok {
 		return y.list[i].source, true
 	}
 	return -1, false
 }
+
+// trusted are those of this life of the target.
+func (y *syncs) trusted() *syncs { return &syncs{list: y.list[y.from:]} }
 
 // falls reports whether syncs of target offsets in [from, to) are not of source
 // offsets in [low, high) that rise. No syncs show nothing.
@@ -71,6 +81,7 @@ func (y *syncs) falls(from, to, low, high int64) bool {
 // or above last; -1 where there is none. A pass that went back in between
 // widens it.
 func (y *syncs) around(first, last int64) (low, high int64) {
+	y = y.trusted()
 	i, ok := y.search(first)
 	if !ok {
 		i--
@@ -90,6 +101,23 @@ func (y *syncs) around(first, last int64) (low, high int64) {
 		}
 	}
 	return low, high
+}
+
+// rise reports whether the syncs around first and last, and those in between,
+// are of source offsets that rise.
+func (y *syncs) rise(first, last int64) bool {
+	y = y.trusted()
+	i, ok := y.search(first)
+	if !ok {
+		i--
+	}
+	j, _ := y.search(last)
+	for k := max(i, 0) + 1; k <= min(j, len(y.list)-1); k++ {
+		if y.list[k].source <= y.list[k-1].source {
+			return false
+		}
+	}
+	return true
 }
 
 // bracket is what the syncs say around a position.
@@ -167,6 +195,59 @@ func (w *work) readSyncs(ctx context.Context, t SyncTopic, wanted map[string]boo
 			out.of[y.Source] = append(out.of[y.Source], syncPair{y.SourceOffset, y.TargetOffset})
 		}
 	}
+}
+
+// checkLife sets aside the offset syncs before the first one whose record is like no
+// other nearby: they may be of an earlier life of the target, and of records that
+// are alike they would name the wrong ones unseen. Once one is shown to be of this
+// life all behind it are. Where each is like others, many syncs show it.
+func (a *aligner) checkLife(ctx context.Context) error {
+	if a.syncs == nil || a.checked {
+		return nil
+	}
+	a.checked = true
+	list := a.syncs.list
+	if a.syncs.from = len(list); len(list) == 0 {
+		return nil
+	}
+	for n, step := 0, 1; n < len(list); n, step = n+step, 2*step {
+		ok, err := a.telling(ctx, list[n])
+		if err != nil {
+			return err
+		}
+		if ok {
+			a.syncs.from = n
+			return nil
+		}
+	}
+	if len(list) >= manySyncs {
+		a.syncs.from = 0
+	}
+	return nil
+}
+
+// manySyncs of a life that is over are hardly all in reach of both logs.
+const manySyncs = 8
+
+// telling reports whether both records of an offset sync are there and equal, and
+// the source has none like them nearby.
+func (a *aligner) telling(ctx context.Context, y syncPair) (bool, error) {
+	there, err := a.s.tgt.record(ctx, y.target)
+	if err != nil || there == nil || there.Kind == batch.Marker {
+		return false, err
+	}
+	f, err := a.window(ctx, y.source-nearby, 2*nearby)
+	if err != nil {
+		return false, err
+	}
+	m, n := a.by.mark(there), 0
+	for i := range f.source {
+		if f.source[i].fp == m.fp {
+			n++
+		}
+	}
+	j, ok := f.find(y.source)
+	return ok && n == 1 && f.source[j].fp == m.fp, nil
 }
 
 // mm2 is the evidence of MirrorMaker 2's offset syncs, and of equal records
