@@ -87,7 +87,7 @@ func Install(ctx context.Context, k Kind, w io.Writer) (string, error) {
 		return path, nil
 	}
 	fmt.Fprintf(w, "installing %s %s; this takes minutes, once\n", k, k.part().version)
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil { //nolint:gosec // a cache of public programs
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return "", err
 	}
 	// Whole or not at all: it gets its name last.
@@ -99,10 +99,10 @@ func Install(ctx context.Context, k Kind, w io.Writer) (string, error) {
 	p := k.part()
 	var cmd *exec.Cmd
 	if p.module != "" {
-		cmd = exec.CommandContext(ctx, "go", "install", p.module+"@"+p.version) //nolint:gosec // constants above
+		cmd = exec.CommandContext(ctx, "go", "install", p.module+"@"+p.version)
 		cmd.Env = append(os.Environ(), "GOBIN="+unfinished, "GOFLAGS=", "CGO_ENABLED=0")
 	} else {
-		cmd = exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", string(k)+"@"+p.version) //nolint:gosec // constants above
+		cmd = exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", string(k)+"@"+p.version)
 	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = unfinished, w, w
 	if err := cmd.Run(); err != nil {

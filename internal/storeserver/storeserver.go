@@ -34,9 +34,9 @@ const requireVariable = "KFERRY_REQUIRE_STORES"
 // those that every Azurite has.
 const (
 	AccessKey    = "kferry-test"
-	SecretKey    = "kferry-test-secret" //nolint:gosec // of a server that lives as long as a test
+	SecretKey    = "kferry-test-secret"
 	AzureAccount = "devstoreaccount1"
-	AzureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==" //nolint:gosec // public, the same everywhere
+	AzureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
 // Environment are the variables by which the SDKs find the credentials, as
@@ -154,7 +154,8 @@ func start(t testing.TB, kind Kind, path, dir string) (*Server, error) {
 			return nil, err
 		}
 	}
-	cmd := kind.command(path, s.root, versions, port)
+	// A shared store outlives the test: Main kills it, no context does.
+	cmd := kind.command(context.WithoutCancel(t.Context()), path, s.root, versions, port)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if s.proc, err = spawn(cmd); err != nil {
@@ -283,17 +284,17 @@ func freePort(t testing.TB) (int, error) {
 }
 
 // command is the server's command line.
-func (k Kind) command(path, root, versions string, port int) *exec.Cmd {
+func (k Kind) command(ctx context.Context, path, root, versions string, port int) *exec.Cmd {
 	p := strconv.Itoa(port)
 	var cmd *exec.Cmd
-	switch k { //nolint:noctx // the test ends them
+	switch k {
 	case S3:
-		cmd = exec.Command(path, "--port", "127.0.0.1:"+p, "posix", "--versioning-dir", versions, root)
+		cmd = exec.CommandContext(ctx, path, "--port", "127.0.0.1:"+p, "posix", "--versioning-dir", versions, root)
 		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 	case Azure:
-		cmd = exec.Command(path, "--blobHost", "127.0.0.1", "--blobPort", p, "--location", root, "--skipApiVersionCheck", "--disableTelemetry", "--silent")
+		cmd = exec.CommandContext(ctx, path, "--blobHost", "127.0.0.1", "--blobPort", p, "--location", root, "--skipApiVersionCheck", "--disableTelemetry", "--silent")
 	case Google:
-		cmd = exec.Command(path, "-scheme", "http", "-host", "127.0.0.1", "-port", p, "-backend", "memory", "-public-host", "127.0.0.1:"+p)
+		cmd = exec.CommandContext(ctx, path, "-scheme", "http", "-host", "127.0.0.1", "-port", p, "-backend", "memory", "-public-host", "127.0.0.1:"+p)
 	}
 	return cmd
 }

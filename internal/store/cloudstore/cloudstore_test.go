@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // rootContext is that of a process of its own.
-func rootContext() context.Context { return context.Background() } //nolint:usetesting // no test runs there
+func rootContext() context.Context { return context.Background() }
 
 // openURL opens a driver as store.Open does.
 func openURL(t *testing.T, raw string, l limits) *Store {

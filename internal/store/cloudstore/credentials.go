@@ -40,15 +40,16 @@ func resolve(reference string) (string, error) {
 
 func firstOf(values ...string) string { return cmp.Or(values...) }
 
-// newTransport returns the standard transport for one bucket; proxies are
-// taken from the environment.
+// newTransport returns the transport for one bucket; proxies are taken from
+// the environment.
 func newTransport() *http.Transport {
-	if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		t = t.Clone()
-		t.MaxIdleConnsPerHost = 16
-		return t
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 10 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConnsPerHost: 16,
 	}
-	return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second}
 }
 
 // newHTTPClient has no time-out of its own: guard gives each request one.

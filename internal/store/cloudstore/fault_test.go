@@ -79,6 +79,7 @@ func eachServer(t *testing.T, test func(t *testing.T, server *storeserver.Server
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		var puts atomic.Int32
 		front := proxy(t, server, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 			if isPut(r) && puts.Add(1) == 1 {
@@ -109,6 +110,7 @@ func TestLostAnswer(t *testing.T) {
 func TestIgnoresCondition(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		plain := openBucket(t, server.Bucket(t), usual)
 		if err := plain.Probe(t.Context()); err != nil {
 			t.Fatalf("the server itself: %v", err)
@@ -165,6 +167,7 @@ func hintIn(err error) string {
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		var puts atomic.Int32
 		front := proxy(t, server, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 			if isPut(r) {
@@ -192,6 +195,7 @@ func TestOverloaded(t *testing.T) {
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		front := proxy(t, server, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 			if isPut(r) {
 				_, _ = io.Copy(io.Discard, r.Body)
@@ -210,6 +214,7 @@ func TestSlow(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		front := cutter(t, server, 1<<20)
 		through := server.BucketVia(t, front)
 		err := openBucket(t, through, brisk).Put(t.Context(), "runs/a", bytes.Repeat([]byte("0123456789abcdef"), 3<<16))
@@ -254,6 +259,7 @@ func cutter(t *testing.T, server *storeserver.Server, bytes int64) string {
 func TestNoBucket(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		b := openBucket(t, server.URL(server.Endpoint, "not-there"), usual)
 		_, getErr := b.Get(t.Context(), "a", 0, -1)
 		var listErr error
@@ -279,7 +285,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-//nolint:paralleltest // it changes the environment
+// TestWrongCredentials changes the environment, and so is not parallel.
 func TestWrongCredentials(t *testing.T) {
 	server := storeserver.Shared(t, storeserver.S3)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hush")

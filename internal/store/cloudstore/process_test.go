@@ -41,6 +41,7 @@ func TestProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	eachServer(t, func(t *testing.T, server *storeserver.Server) {
+		t.Helper()
 		address := server.Bucket(t)
 		said := make([]string, 3)
 		var wg sync.WaitGroup
@@ -57,7 +58,7 @@ func TestProcesses(t *testing.T) {
 		}
 		wg.Wait()
 		won := map[string]int{}
-		for _, line := range strings.Fields(strings.Join(said, "\n")) {
+		for line := range strings.FieldsSeq(strings.Join(said, "\n")) {
 			won[line]++
 		}
 		for i := range racedKeys {

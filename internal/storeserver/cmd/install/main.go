@@ -13,7 +13,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	failed := false
 	for _, kind := range storeserver.Kinds() {
 		path, err := storeserver.Install(ctx, kind, os.Stderr)
@@ -24,6 +23,7 @@ func main() {
 		}
 		fmt.Println(path)
 	}
+	stop()
 	if failed {
 		os.Exit(1)
 	}
