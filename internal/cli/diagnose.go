@@ -54,13 +54,36 @@ func exitCode(err error) int {
 // hintOf is what to do about an error, as the rooms or their errors say it.
 func hintOf(err error) string {
 	var (
+		held   *run.HeldError
+		active *group.ActiveError
+	)
+	switch hint := ownHint(err); {
+	case hint != "":
+		return hint
+	case errors.As(err, &held):
+		return "wait until it has ended, or until " + held.Until.UTC().Format(time.RFC3339)
+	case errors.As(err, &active):
+		return fmt.Sprintf("stop its consumers; 'kferry group describe %s' shows them", quoteArg(active.Group))
+	case errors.Is(err, migration.ErrNotFound):
+		return "'kferry migration list' shows the migrations"
+	case errors.Is(err, migration.ErrEvent):
+		return "mend what was called, then advance again: it is called once more"
+	case errors.Is(err, plan.ErrForeign):
+		return "the plan belongs to other clusters: name those, or make a new plan"
+	case errors.Is(err, fs.ErrPermission):
+		return "check who may read and write this file or folder"
+	}
+	return ""
+}
+
+// ownHint is the hint that an error brings along.
+func ownHint(err error) string {
+	var (
 		connect  *cluster.ConnectError
 		planned  *plan.Error
 		grouped  *group.Error
 		format   *store.FormatError
 		stored   *store.Error
-		held     *run.HeldError
-		active   *group.ActiveError
 		moving   *migration.Error
 		restored *offsetstopic.Error
 	)
@@ -79,18 +102,6 @@ func hintOf(err error) string {
 		return stored.Hint
 	case errors.As(err, &restored) && restored.Hint != "":
 		return restored.Hint
-	case errors.As(err, &held):
-		return "wait until it has ended, or until " + held.Until.UTC().Format(time.RFC3339)
-	case errors.As(err, &active):
-		return fmt.Sprintf("stop its consumers; 'kferry group describe %s' shows them", quoteArg(active.Group))
-	case errors.Is(err, migration.ErrNotFound):
-		return "'kferry migration list' shows the migrations"
-	case errors.Is(err, migration.ErrEvent):
-		return "mend what was called, then advance again: it is called once more"
-	case errors.Is(err, plan.ErrForeign):
-		return "the plan belongs to other clusters: name those, or make a new plan"
-	case errors.Is(err, fs.ErrPermission):
-		return "check who may read and write this file or folder"
 	}
 	return ""
 }
