@@ -93,12 +93,13 @@ func reasonsIn(tb testing.TB, pattern string) []string {
 }
 
 // elsewhere are reasons that no plan of a check can have: they are of given
-// positions, of deletions, of plans that keep or that lead back, or of what apply
-// and rollback find.
+// positions, of deletions, of resets and snapshots, of plans that keep or that lead
+// back, or of what apply and rollback find.
 var elsewhere = []plan.Reason{
 	plan.ReasonOutOfRange, plan.ReasonUnchecked, plan.ReasonDeleted, plan.ReasonPartialGroup, plan.ReasonNoCommit,
 	plan.ReasonSourceMoved, plan.ReasonTargetMoved, plan.ReasonTopicChanged, plan.ReasonTakenOver, plan.ReasonPartTaken,
 	plan.ReasonNotTaken, plan.ReasonElsewhere, plan.ReasonUnknownEnd, "kept", "only-there", "started-there",
+	plan.ReasonReset, plan.ReasonLastPosition, plan.ReasonSaved,
 }
 
 // TestFindingsAreDocumented compares the reasons that a check can give with the

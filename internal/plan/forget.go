@@ -80,7 +80,7 @@ func (b *builder) forgotten(name string, r group.Reading) Group {
 	}
 	for _, p := range ps {
 		q := b.here(r, p)
-		q.Outcome, q.Reason = translate.Unset, ReasonForgotten
+		q.Outcome, q.Reason = translate.Unset, ReasonDeleted
 		if t := b.targetTopics[p.Topic]; gone(t) || t.Err == nil && !slices.Contains(t.Partitions, p.Partition) {
 			// Brokers refuse it, and clean up after deleted topics by themselves.
 			q.Reason, q.Notes = ReasonTopicDeleted, []string{"the topic or the partition is gone: the brokers remove such positions themselves, and on no request"}

@@ -49,7 +49,6 @@ const (
 	ReasonExpiry           Reason = "expiry"            // the cluster forgets positions of groups without members
 	ReasonKept             Reason = "kept"              // committed once more, so that it does not expire
 	ReasonReset            Reason = "reset"             // the place in the log was asked for
-	ReasonForgotten        Reason = "forgotten"         // the user wants this position deleted
 	ReasonLastPosition     Reason = "last-position"     // a group keeps no position, and goes
 	ReasonSaved            Reason = "saved"             // as a snapshot has it
 	ReasonUnknownEnd       Reason = "unknown"           // what the broker did could not be learned
